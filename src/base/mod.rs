@@ -1,0 +1,3 @@
+//! What every layer may use: time, ids, counters. Imports nothing of the project.
+
+pub mod time;
