@@ -1,0 +1,122 @@
+//! What a writer has queued: bytes of its own, then at most one lent buffer.
+
+use super::buffer::{BufferPool, Lent, Scratch};
+
+/// A lent buffer up to this size is copied behind the queued bytes: one contiguous send costs less than a gathered one.
+const COPY_BYTES_MAX: usize = 4096;
+
+/// The queue of one writer. Empty, it holds no buffer.
+#[derive(Debug)]
+pub struct Outbound {
+    pool: BufferPool,
+    own: Option<Scratch>,
+    own_sent: usize,
+    lent: Option<Lent>,
+}
+
+impl Outbound {
+    /// An empty queue that takes its buffers from `pool`.
+    pub fn new(pool: BufferPool) -> Self {
+        Outbound { pool, own: None, own_sent: 0, lent: None }
+    }
+
+    /// Where bytes are appended, behind all that is queued.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        let lent = self.lent.take();
+        let own = self.own.get_or_insert_with(|| self.pool.scratch());
+        if let Some(lent) = lent {
+            own.extend_from_slice(&lent);
+        }
+        own
+    }
+
+    /// Queues a lent buffer behind the rest.
+    pub fn lend(&mut self, lent: Lent) {
+        if self.lent.is_some() || lent.len() <= COPY_BYTES_MAX {
+            self.buffer().extend_from_slice(&lent);
+        } else {
+            self.lent = Some(lent);
+        }
+    }
+
+    /// What is still to be sent, in order.
+    pub fn slices(&self) -> (&[u8], &[u8]) {
+        let own = self.own.as_ref().map_or(&[][..], |own| &own[self.own_sent..]);
+        (own, self.lent.as_deref().unwrap_or_default())
+    }
+
+    /// Whether nothing is left to send.
+    pub fn is_empty(&self) -> bool {
+        let (own, lent) = self.slices();
+        own.is_empty() && lent.is_empty()
+    }
+
+    /// Drops the first `count` bytes, which were sent, and the buffers that they emptied.
+    pub fn advance(&mut self, count: usize) {
+        let own = self.slices().0.len();
+        let from_own = count.min(own);
+        self.own_sent += from_own;
+        if from_own == own {
+            self.own = None;
+            self.own_sent = 0;
+        }
+        if let Some(lent) = &mut self.lent {
+            lent.advance(count - from_own);
+            if lent.is_empty() {
+                self.lent = None;
+            }
+        }
+    }
+
+    /// Drops all that is queued: the connection is gone.
+    pub fn clear(&mut self) {
+        self.own = None;
+        self.own_sent = 0;
+        self.lent = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lent(pool: &BufferPool, byte: u8, length: usize) -> Lent {
+        let mut block = pool.take_block();
+        block[..length].fill(byte);
+        pool.lend(block, length)
+    }
+
+    #[test]
+    fn bytes_leave_in_the_order_in_which_they_were_queued() {
+        let pool = BufferPool::default();
+        let mut outbound = Outbound::new(pool.clone());
+        outbound.buffer().extend_from_slice(b"head");
+        outbound.lend(lent(&pool, b'a', 5000));
+        outbound.buffer().extend_from_slice(b"tail");
+        outbound.lend(lent(&pool, b'b', 6000));
+        let mut expected = b"head".to_vec();
+        expected.extend([b'a'; 5000]);
+        expected.extend(b"tail");
+        expected.extend([b'b'; 6000]);
+        let mut sent = Vec::new();
+        while !outbound.is_empty() {
+            let (own, lent) = outbound.slices();
+            let all = [own, lent].concat();
+            let count = all.len().min(777);
+            sent.extend_from_slice(&all[..count]);
+            outbound.advance(count);
+        }
+        assert_eq!(sent, expected);
+        assert_eq!(pool.outstanding(), 0);
+    }
+
+    #[test]
+    fn a_small_lent_buffer_is_copied_and_a_large_one_kept() {
+        let pool = BufferPool::default();
+        let mut outbound = Outbound::new(pool.clone());
+        outbound.lend(lent(&pool, b'a', COPY_BYTES_MAX));
+        assert_eq!(outbound.slices().0.len(), COPY_BYTES_MAX);
+        outbound.lend(lent(&pool, b'b', COPY_BYTES_MAX + 1));
+        assert_eq!(outbound.slices().1.len(), COPY_BYTES_MAX + 1);
+    }
+}

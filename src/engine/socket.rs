@@ -1,0 +1,67 @@
+//! Making sockets: every option that Ringway sets, in one place.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// The length of a listener's queue of connections; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// One listening socket per core on the same address, over which the kernel spreads the connections.
+///
+/// The first binds without `SO_REUSEPORT`, so that an address in use by another program is an error rather than a share
+/// of its connections, and sets it afterwards; the others join. Accepted sockets inherit `TCP_NODELAY`.
+///
+/// # Errors
+/// What the kernel said of the address.
+pub fn listen(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
+    let first = unbound(address)?;
+    first.bind(&address.into())?;
+    first.set_reuse_port(true)?;
+    let bound = first.local_addr()?.as_socket().unwrap_or(address);
+    let mut sockets = vec![first];
+    for _ in 1..cores {
+        let socket = unbound(bound)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&bound.into())?;
+        sockets.push(socket);
+    }
+    for socket in &sockets {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(sockets.into_iter().map(TcpListener::from).collect())
+}
+
+fn unbound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
+/// A socket to connect to `address` with, closed on exec, without Nagle's delay.
+///
+/// # Errors
+/// When descriptors run out.
+pub(super) fn outgoing(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_tcp_nodelay(true)?;
+    Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_in_use_is_noticed_and_the_cores_share_one_port() {
+        let mine = listen("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let address = mine[0].local_addr().unwrap();
+        assert_eq!(mine[1].local_addr().unwrap(), address);
+        assert_eq!(listen(address, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+}
