@@ -83,10 +83,9 @@ impl EpollWriter {
     fn send(&self) -> Result<usize, Errno> {
         let socket = self.source.socket();
         match self.outbound.slices() {
-            (own, []) => send(socket, own, SendFlags::NOSIGNAL),
-            ([], lent) => send(socket, lent, SendFlags::NOSIGNAL),
-            (own, lent) => {
-                let parts = [IoSlice::new(own), IoSlice::new(lent)];
+            [one, [], []] | [[], one, []] => send(socket, one, SendFlags::NOSIGNAL),
+            slices => {
+                let parts = slices.map(IoSlice::new);
                 sendmsg(socket, &parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
             }
         }
