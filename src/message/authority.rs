@@ -12,7 +12,7 @@ pub struct Authority<'a> {
 }
 
 /// Why bytes are no authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuthorityError {
     /// The host is empty (RFC 9110 4.2.1 has recipients refuse it).
     EmptyHost,
