@@ -1,0 +1,195 @@
+//! The authority of a request: uri-host [ ":" port ] (RFC 9110 7.2, RFC 3986 3.2).
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// A valid authority without userinfo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Authority<'a> {
+    bytes: &'a [u8],
+    host_length: usize,
+    port: Option<u16>,
+}
+
+/// Why bytes are no authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuthorityError {
+    /// The host is empty (RFC 9110 4.2.1 has recipients refuse it).
+    EmptyHost,
+    /// There is an "@": credentials in a URI are refused (RFC 9110 4.2.4).
+    Userinfo,
+    /// The host is neither a registered name, an IPv4 address nor an IPv6 address in brackets.
+    InvalidHost,
+    /// The port is not a decimal number of at most 65535.
+    InvalidPort,
+}
+
+impl<'a> Authority<'a> {
+    /// Checks `bytes` against RFC 3986 3.2, narrowed: no userinfo, no empty host, no IPvFuture, no zone.
+    ///
+    /// A port may be empty ("host:"), as RFC 3986 3.2.3 allows; it then counts as absent.
+    pub fn parse(bytes: &'a [u8]) -> Result<Authority<'a>, AuthorityError> {
+        let host_length = match bytes.first() {
+            None => return Err(AuthorityError::EmptyHost),
+            Some(b'[') => address_literal_length(bytes)?,
+            Some(_) => registered_name_length(bytes)?,
+        };
+        let port = match &bytes[host_length..] {
+            [] | [b':'] => None,
+            [b':', digits @ ..] => Some(port_number(digits)?),
+            [b'@', ..] => return Err(AuthorityError::Userinfo),
+            _ => return Err(AuthorityError::InvalidHost),
+        };
+        Ok(Authority { bytes, host_length, port })
+    }
+
+    /// The whole, as it was sent.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The host as it was sent, an IPv6 address with its brackets; never empty. Compare it case-insensitively.
+    pub fn host(&self) -> &'a [u8] {
+        &self.bytes[..self.host_length]
+    }
+
+    /// The port, if one is written.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+fn registered_name_length(bytes: &[u8]) -> Result<usize, AuthorityError> {
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if NAME_BYTES[usize::from(byte)] {
+            at += 1;
+        } else if byte == b'%' {
+            match bytes.get(at + 1..at + 3) {
+                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => at += 3,
+                _ => return Err(AuthorityError::InvalidHost),
+            }
+        } else {
+            break;
+        }
+    }
+    if bytes[at..].contains(&b'@') {
+        return Err(AuthorityError::Userinfo);
+    }
+    match (at, bytes[0]) {
+        (0, b':') => Err(AuthorityError::EmptyHost),
+        (0, _) => Err(AuthorityError::InvalidHost),
+        _ => Ok(at),
+    }
+}
+
+fn address_literal_length(bytes: &[u8]) -> Result<usize, AuthorityError> {
+    let close = bytes.iter().position(|&byte| byte == b']').ok_or(AuthorityError::InvalidHost)?;
+    let address = std::str::from_utf8(&bytes[1..close]).map_err(|_| AuthorityError::InvalidHost)?;
+    match address.parse::<Ipv6Addr>() {
+        Ok(_) => Ok(close + 1),
+        Err(_) => Err(AuthorityError::InvalidHost),
+    }
+}
+
+fn port_number(digits: &[u8]) -> Result<u16, AuthorityError> {
+    digits.iter().try_fold(0u16, |number, &byte| {
+        if byte == b'@' {
+            return Err(AuthorityError::Userinfo);
+        }
+        if !byte.is_ascii_digit() {
+            return Err(AuthorityError::InvalidPort);
+        }
+        let shifted = number.checked_mul(10).ok_or(AuthorityError::InvalidPort)?;
+        shifted.checked_add(u16::from(byte - b'0')).ok_or(AuthorityError::InvalidPort)
+    })
+}
+
+/// unreserved and sub-delims of RFC 3986 2: what a registered name holds beside percent-encoded bytes.
+const NAME_BYTES: [bool; 256] = name_bytes();
+
+const fn name_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let others = b"-._~!$&'()*+,;=";
+    let mut index = 0;
+    while index < others.len() {
+        table[others[index] as usize] = true;
+        index += 1;
+    }
+    let mut byte = 0;
+    while byte < 128 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = true;
+        }
+        byte += 1;
+    }
+    table
+}
+
+impl fmt::Display for AuthorityError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            AuthorityError::EmptyHost => "the host is empty",
+            AuthorityError::Userinfo => "the authority holds userinfo",
+            AuthorityError::InvalidHost => "the host is not a valid name or address",
+            AuthorityError::InvalidPort => "the port is not a number of at most 65535",
+        })
+    }
+}
+
+impl std::error::Error for AuthorityError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn valid_authorities_split_into_host_and_port() {
+        let table: [(&str, &str, Option<u16>); 10] = [
+            ("localhost", "localhost", None),
+            ("example.org:8080", "example.org", Some(8080)),
+            ("example.org:", "example.org", None),
+            ("127.0.0.1:65535", "127.0.0.1", Some(65535)),
+            ("127.0.0.1:00080", "127.0.0.1", Some(80)),
+            ("[::1]", "[::1]", None),
+            ("[2001:db8::7]:443", "[2001:db8::7]", Some(443)),
+            ("my_host", "my_host", None),
+            ("a%20b", "a%20b", None),
+            ("a,b", "a,b", None),
+        ];
+        for (bytes, host, port) in table {
+            let authority = Authority::parse(bytes.as_bytes()).expect(bytes);
+            assert_eq!((authority.host(), authority.port()), (host.as_bytes(), port), "{bytes}");
+            assert_eq!(authority.as_bytes(), bytes.as_bytes());
+        }
+    }
+
+    #[test]
+    fn invalid_authorities_name_their_fault() {
+        let table: [(&[u8], AuthorityError); 20] = [
+            (b"", AuthorityError::EmptyHost),
+            (b":80", AuthorityError::EmptyHost),
+            (b"user@host", AuthorityError::Userinfo),
+            (b"user:password@host", AuthorityError::Userinfo),
+            (b"user:1@host", AuthorityError::Userinfo),
+            (b"@host", AuthorityError::Userinfo),
+            (b"[::1]@host", AuthorityError::Userinfo),
+            (b"a b", AuthorityError::InvalidHost),
+            (b"a/b", AuthorityError::InvalidHost),
+            (b"a?b", AuthorityError::InvalidHost),
+            (b"a\"b", AuthorityError::InvalidHost),
+            (b"a%2", AuthorityError::InvalidHost),
+            (b"a%zz", AuthorityError::InvalidHost),
+            (b"\xc3\xa4.org", AuthorityError::InvalidHost),
+            (b"[::1", AuthorityError::InvalidHost),
+            (b"[fe80::1%25eth0]", AuthorityError::InvalidHost),
+            (b"[v1.fe80::a]", AuthorityError::InvalidHost),
+            (b"[::1]x", AuthorityError::InvalidHost),
+            (b"host:65536", AuthorityError::InvalidPort),
+            (b"host:8o", AuthorityError::InvalidPort),
+        ];
+        for (bytes, fault) in table {
+            assert_eq!(Authority::parse(bytes), Err(fault), "{}", bytes.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The connection's own fields (RFC 9110 7.6.1): what the Connection field says, and which fields a proxy keeps to
+//! its side of the connection.
+
+use std::fmt;
+
+use super::{Fields, KnownField};
+
+/// How many names one head may nominate; a head that nominates more is refused rather than half obeyed.
+pub const NOMINATIONS_MAX: usize = 8;
+
+/// What the Connection fields of one head say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectionOptions<'a> {
+    /// "close": the connection ends after this message.
+    pub close: bool,
+    /// "keep-alive": HTTP/1.0's wish to persist.
+    pub keep_alive: bool,
+    /// "upgrade": the Upgrade field is meant.
+    pub upgrade: bool,
+    nominated: [&'a [u8]; NOMINATIONS_MAX],
+    nominated_count: u8,
+}
+
+/// A head nominates more than [`NOMINATIONS_MAX`] names: 400 for a request, 502 for a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyNominations;
+
+/// Reads the Connection fields; constant time where there is none.
+///
+/// A nomination of a field that the proxy knows is dropped, as is one of X-Forwarded-* and of Ringway-*: a peer can
+/// make us forget what is its own, but not what others rely on (Host, Content-Length, Cookie, Authorization,
+/// Forwarded, Cache-Control, ...). Known fields that are hop-by-hop are removed anyway.
+#[inline]
+pub fn connection_options<'a>(fields: &Fields<'a>) -> Result<ConnectionOptions<'a>, TooManyNominations> {
+    let mut options = ConnectionOptions::default();
+    if fields.contains(KnownField::Connection) {
+        for value in fields.all(KnownField::Connection) {
+            options.add_value(value)?;
+        }
+    }
+    Ok(options)
+}
+
+impl<'a> ConnectionOptions<'a> {
+    /// The nominated names that are obeyed.
+    pub fn nominated(&self) -> &[&'a [u8]] {
+        &self.nominated[..usize::from(self.nominated_count)]
+    }
+
+    fn add_value(&mut self, value: &'a [u8]) -> Result<(), TooManyNominations> {
+        // What nearly every client sends, without splitting it.
+        if value.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+            return Ok(());
+        }
+        super::list_members(value).try_for_each(|member| self.add_member(member))
+    }
+
+    fn add_member(&mut self, member: &'a [u8]) -> Result<(), TooManyNominations> {
+        if member.eq_ignore_ascii_case(b"close") {
+            self.close = true;
+        } else if member.eq_ignore_ascii_case(b"keep-alive") {
+            self.keep_alive = true;
+        } else if member.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrade = true;
+        } else if may_be_nominated(member) && !self.nominates(member) {
+            let free = self.nominated.get_mut(usize::from(self.nominated_count)).ok_or(TooManyNominations)?;
+            *free = member;
+            self.nominated_count += 1;
+        }
+        Ok(())
+    }
+
+    fn nominates(&self, name: &[u8]) -> bool {
+        self.nominated().iter().any(|nominated| nominated.eq_ignore_ascii_case(name))
+    }
+}
+
+fn may_be_nominated(name: &[u8]) -> bool {
+    let begins =
+        |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    KnownField::from_name(name) == KnownField::Unknown && !begins(b"x-forwarded-") && !begins(b"ringway-")
+}
+
+/// Whether a proxy must not forward this field (RFC 9110 7.6.1).
+///
+/// Always: Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade. Trailer too, since trailer
+/// sections are discarded; Proxy-Authenticate and Proxy-Authorization too, since as a gateway we ask for no proxy
+/// credentials and those meant for another proxy are not the replica's to see (RFC 9110 11.7). Beyond these, what
+/// `options` nominates.
+#[inline]
+pub fn is_hop_by_hop(known: KnownField, name: &[u8], options: &ConnectionOptions<'_>) -> bool {
+    match known {
+        KnownField::Connection
+        | KnownField::KeepAlive
+        | KnownField::ProxyConnection
+        | KnownField::Te
+        | KnownField::Trailer
+        | KnownField::TransferEncoding
+        | KnownField::Upgrade
+        | KnownField::ProxyAuthenticate
+        | KnownField::ProxyAuthorization => true,
+        KnownField::Unknown => options.nominates(name),
+        _ => false,
+    }
+}
+
+impl fmt::Display for TooManyNominations {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the Connection field nominates more than {NOMINATIONS_MAX} names")
+    }
+}
+
+impl std::error::Error for TooManyNominations {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{FieldLine, FieldTable, Span};
+    use super::*;
+
+    fn with_options<R>(
+        values: &[&str],
+        then: impl FnOnce(Result<ConnectionOptions, TooManyNominations>) -> R,
+    ) -> R {
+        let bytes = values.concat();
+        let mut table = FieldTable::new();
+        let mut start = 0;
+        for value in values {
+            let end = start + value.len() as u32;
+            let line = FieldLine {
+                name: Span::default(),
+                value: Span { start, end },
+                known: KnownField::Connection,
+            };
+            table.push(line);
+            start = end;
+        }
+        then(connection_options(&table.fields(bytes.as_bytes())))
+    }
+
+    #[test]
+    fn options_are_read_from_all_lines_in_any_case() {
+        let table: [(&[&str], [bool; 3]); 8] = [
+            (&[], [false, false, false]),
+            (&["close"], [true, false, false]),
+            (&["Keep-Alive"], [false, true, false]),
+            (&["keep-alive, Upgrade"], [false, true, true]),
+            (&["keep-alive", "CLOSE"], [true, true, false]),
+            (&["x-own,close"], [true, false, false]),
+            (&["not close"], [false, false, false]),
+            (&[""], [false, false, false]),
+        ];
+        for (values, expected) in table {
+            with_options(values, |options| {
+                let options = options.expect("few nominations");
+                assert_eq!([options.close, options.keep_alive, options.upgrade], expected, "{values:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn nominated_names_are_hop_by_hop_unless_others_rely_on_them() {
+        let nominations = ["close, X-Own, host, Content-Length, cookie, X-Forwarded-Server, ringway-key, TE"];
+        with_options(&nominations, |options| {
+            let options = options.expect("few nominations");
+            assert_eq!(options.nominated(), [b"X-Own"]);
+            let is =
+                |name: &str| is_hop_by_hop(KnownField::from_name(name.as_bytes()), name.as_bytes(), &options);
+            for name in ["x-own", "TE", "connection", "Keep-Alive", "Upgrade", "Transfer-Encoding", "Trailer"]
+            {
+                assert!(is(name), "{name}");
+            }
+            for name in ["Host", "Content-Length", "Cookie", "X-Forwarded-Server", "Ringway-Key", "X-Other"] {
+                assert!(!is(name), "{name}");
+            }
+        });
+    }
+
+    #[test]
+    fn nominations_are_bounded_and_repetitions_count_once() {
+        let names: Vec<String> = (0..=NOMINATIONS_MAX).map(|index| format!("x-{index},x-{index}")).collect();
+        with_options(&[&names[..NOMINATIONS_MAX].join(",")], |options| {
+            assert_eq!(options.expect("as many as allowed").nominated().len(), NOMINATIONS_MAX);
+        });
+        with_options(&[&names.join(",")], |options| {
+            assert_eq!(options.err(), Some(TooManyNominations));
+        });
+    }
+}
