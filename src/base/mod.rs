@@ -1,6 +1,10 @@
-//! What every layer may use: time, ids, counters. Imports nothing of the project.
+//! What every layer may use: time, policies, counters, mailboxes, health bits. Imports nothing of the project.
 
 pub mod core_counters;
 pub mod counter;
+pub mod health;
+pub mod key_source;
 pub mod mailbox;
+pub mod policy;
+pub mod route_match;
 pub mod time;

@@ -1,1 +1,8 @@
-//! placement
+//! From a request to its replicas: service, key hash, slot, ordered replicas. Pure but for [`published`], which hands
+//! the one immutable [`snapshot::Snapshot`] to the cores.
+
+pub mod hash;
+pub mod published;
+pub mod rendezvous;
+pub mod route;
+pub mod snapshot;

@@ -1,0 +1,310 @@
+//! Weighted rendezvous hashing over a fixed slot table.
+//!
+//! The whole rule, for whoever must agree with it:
+//! 1. A key's slot is the top 12 bits of its hash.
+//! 2. A replica's draw for a slot is XXH3-64 of its name with the slot's number as the seed; 0 counts as 1.
+//! 3. Its cost is `-log2(draw / 2^64)` in fixed point, divided by its weight. The lowest cost comes first; equal costs
+//!    are ordered by the higher draw, then by name.
+//!
+//! That is the usual `-weight / ln(u)` with its order turned round. `ln` of the C library differs by platform in its
+//! last bit and could give two proxies two orders, so the logarithm here is computed bit by bit in integers, and costs
+//! are compared by cross-multiplication instead of being divided.
+
+use std::cmp::Ordering;
+use std::iter;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::hash::KeyHash;
+
+/// The number of slots; a power of two.
+pub const SLOTS: usize = 1 << SLOT_BITS;
+const SLOT_BITS: u32 = 12;
+/// How many replicas a slot's list ranks; a ninth choice is found by [`Rendezvous::order`] without rank.
+pub const PREFERENCE_MAX: usize = 8;
+/// The most replicas of one table: an index fits 16 bits.
+pub const REPLICAS_MAX: usize = u16::MAX as usize;
+
+/// Bits behind the point of a cost: fine enough to tell apart the best of 2^40 weight units.
+const COST_FRACTION_BITS: u32 = 48;
+
+/// The compiled table: for each slot its best replicas in order. 64 KiB at most; immutable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendezvous {
+    /// `SLOTS` rows of `width` replica indices.
+    rows: Box<[u16]>,
+    width: usize,
+    /// All indices in the order of their names, so that what lies beyond the rows has an order too.
+    by_name: Box<[u16]>,
+}
+
+impl Rendezvous {
+    /// Compiles the table for replicas of the given names and weights; indices are positions in `replicas`. Who gets
+    /// which slot depends on names and weights alone, not on their order.
+    ///
+    /// Names must differ and there may be [`REPLICAS_MAX`] of them at most (any beyond are left out). A weight of 0
+    /// comes after all others. Costs about 10 ns for each slot and replica, ten times that where weights differ.
+    pub fn build<N: AsRef<str>>(replicas: &[(N, u32)]) -> Self {
+        let replicas = &replicas[..replicas.len().min(REPLICAS_MAX)];
+        let width = replicas.len().min(PREFERENCE_MAX);
+        let uniform = replicas.iter().all(|(_, weight)| *weight == replicas[0].1);
+        let mut rows = Vec::with_capacity(SLOTS * width);
+        for slot in 0..SLOTS {
+            let bids = replicas.iter().zip(0..).map(|((name, weight), index)| {
+                Bid::new(slot, name.as_ref(), if uniform { None } else { Some(*weight) }, index)
+            });
+            let best = best_bids(bids, width);
+            rows.extend(best[..width].iter().flatten().map(|bid| bid.index));
+        }
+        let mut by_name: Vec<u16> = (0..).take(replicas.len()).collect();
+        by_name.sort_by_key(|&index| replicas[usize::from(index)].0.as_ref());
+        Rendezvous { rows: rows.into(), width, by_name: by_name.into() }
+    }
+
+    /// The slot of a key: below [`SLOTS`].
+    pub const fn slot(hash: KeyHash) -> usize {
+        (hash.as_u64() >> (u64::BITS - SLOT_BITS)) as usize
+    }
+
+    /// The key's replicas in order of preference: all of them, or the best [`PREFERENCE_MAX`]; empty without replicas.
+    /// One index computation and one slice; no lock.
+    pub fn preference(&self, hash: KeyHash) -> &[u16] {
+        let start = Self::slot(hash) * self.width;
+        &self.rows[start..start + self.width]
+    }
+
+    /// Every replica once: the key's preference, then those beyond it, in the order of their names from a place that
+    /// the slot decides. That tail is for the case in which the best eight are all down: it spreads their load, but
+    /// makes no promise on who moves when replicas come and go.
+    pub fn order(&self, hash: KeyHash) -> impl Iterator<Item = u16> + '_ {
+        let best = self.preference(hash);
+        let (before, after) = match self.by_name.len() {
+            0 => self.by_name.split_at(0),
+            replicas => self.by_name.split_at(Self::slot(hash) % replicas),
+        };
+        let beyond = iter::chain(after, before).filter(|index| !best.contains(index));
+        iter::chain(best, beyond).copied()
+    }
+}
+
+/// What one replica offers for one slot.
+#[derive(Clone, Copy)]
+struct Bid<'a> {
+    draw: u64,
+    cost: u64,
+    weight: u32,
+    name: &'a str,
+    index: u16,
+}
+
+impl<'a> Bid<'a> {
+    /// `weight`: `None` where all are the same. Then the logarithm, which never rises as the draw grows, is left out:
+    /// the draws alone give the same order.
+    fn new(slot: usize, name: &'a str, weight: Option<u32>, index: u16) -> Self {
+        let draw = xxh3_64_with_seed(name.as_bytes(), slot as u64).max(1);
+        let (cost, weight) = weight.map_or((0, 1), |weight| (cost(draw), weight));
+        Bid { draw, cost, weight, name, index }
+    }
+
+    /// Less is better.
+    fn compare(&self, other: &Bid<'_>) -> Ordering {
+        let own = u128::from(self.cost) * u128::from(other.weight);
+        let others = u128::from(other.cost) * u128::from(self.weight);
+        own.cmp(&others).then_with(|| other.draw.cmp(&self.draw)).then_with(|| self.name.cmp(other.name))
+    }
+}
+
+/// The `width` best bids, in order, in front.
+fn best_bids<'a>(bids: impl Iterator<Item = Bid<'a>>, width: usize) -> [Option<Bid<'a>>; PREFERENCE_MAX] {
+    let mut best = [None; PREFERENCE_MAX];
+    for bid in bids {
+        let is_worse = |held: &Option<Bid<'_>>| held.is_none_or(|held| bid.compare(&held).is_lt());
+        if let Some(rank) = best[..width].iter().position(is_worse) {
+            best[rank..width].rotate_right(1);
+            best[rank] = Some(bid);
+        }
+    }
+    best
+}
+
+/// `-log2(draw / 2^64)` with [`COST_FRACTION_BITS`] bits behind the point, for a draw of at least 1: the exponent by
+/// counting zeros, the mantissa's logarithm by squaring it and looking whether it passes 2, once for each bit.
+fn cost(draw: u64) -> u64 {
+    let zeros = draw.leading_zeros();
+    let mut mantissa = draw << zeros;
+    let mut fraction = 0;
+    for _ in 0..COST_FRACTION_BITS {
+        let square = (u128::from(mantissa) * u128::from(mantissa)) >> 63;
+        let passes_two = square >> 64;
+        mantissa = (square >> passes_two) as u64;
+        fraction = fraction << 1 | passes_two as u64;
+    }
+    (u64::from(zeros + 1) << COST_FRACTION_BITS) - fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::btree_map;
+    use proptest::prelude::*;
+
+    type Names = Vec<(String, u32)>;
+
+    fn slot_hash(slot: usize) -> KeyHash {
+        KeyHash::from_u64((slot as u64) << (u64::BITS - SLOT_BITS))
+    }
+
+    /// Each slot's list by name.
+    fn lists(replicas: &Names) -> Vec<Vec<&str>> {
+        let table = Rendezvous::build(replicas);
+        let named = |index: &u16| replicas[usize::from(*index)].0.as_str();
+        (0..SLOTS).map(|slot| table.preference(slot_hash(slot)).iter().map(named).collect()).collect()
+    }
+
+    fn replicas(count: std::ops::Range<usize>) -> impl Strategy<Value = Names> {
+        let weight = prop_oneof![Just(1_u32), 1_u32..=20];
+        btree_map("[a-z0-9.:-]{1,20}", weight, count).prop_map(|names| names.into_iter().collect())
+    }
+
+    /// Figures for another implementation to be held to; they were computed from the rule above by one in Python, with
+    /// the reference hash (xxHash 0.8.4) and the platform's floating-point logarithm.
+    #[test]
+    fn the_table_is_specified() {
+        let names: Names = [("a", 1), ("b", 1), ("c", 2)].map(|(name, weight)| (name.into(), weight)).into();
+        let lists = lists(&names);
+        assert_eq!(xxh3_64_with_seed(b"a", 4095), 0xeb0b_b342_3771_f0e5);
+        assert_eq!(lists[0], ["a", "c", "b"]);
+        assert_eq!(Rendezvous::slot(KeyHash::of(b"/home")), 1651);
+        assert_eq!(lists[1651], ["a", "c", "b"]);
+        assert_eq!(lists[4095], ["b", "a", "c"]);
+        let firsts = ["a", "b", "c"].map(|name| lists.iter().filter(|list| list[0] == name).count());
+        assert_eq!(firsts, [1025, 1066, 2005]);
+    }
+
+    #[test]
+    fn a_slot_is_the_top_of_the_hash() {
+        for (hash, slot) in [(0, 0), (u64::MAX, SLOTS - 1), (1 << 52, 1), ((1 << 52) - 1, 0)] {
+            assert_eq!(Rendezvous::slot(KeyHash::from_u64(hash)), slot, "{hash:x}");
+        }
+    }
+
+    #[test]
+    fn without_replicas_every_list_is_empty() {
+        let table = Rendezvous::build::<&str>(&[]);
+        assert!(table.preference(KeyHash::of(b"key")).is_empty());
+        assert_eq!(table.order(KeyHash::of(b"key")).count(), 0);
+    }
+
+    #[test]
+    fn the_cost_is_the_logarithm() {
+        let unit = (1_u64 << COST_FRACTION_BITS) as f64;
+        assert_eq!(cost(1), 64 << COST_FRACTION_BITS);
+        assert_eq!(cost(1 << 63), 1 << COST_FRACTION_BITS);
+        for draw in [3, 0xffff, 1 << 40, u64::MAX / 3, u64::MAX / 10 * 9, u64::MAX - (1 << 40)] {
+            let exact = 64.0 - (draw as f64).log2();
+            assert!((cost(draw) as f64 / unit - exact).abs() < 1e-9, "{draw}");
+        }
+        assert!(cost(u64::MAX) >= 1);
+    }
+
+    #[test]
+    fn more_replicas_than_a_list_ranks_are_all_reached_once() {
+        let names: Names = (0..20).map(|number| (format!("replica-{number}"), 1)).collect();
+        let table = Rendezvous::build(&names);
+        for slot in [0, 1, 7, 4095] {
+            let order: Vec<u16> = table.order(slot_hash(slot)).collect();
+            assert_eq!(order[..PREFERENCE_MAX], *table.preference(slot_hash(slot)));
+            let mut all = order.clone();
+            all.sort_unstable();
+            assert_eq!(all, (0..20).collect::<Vec<u16>>(), "slot {slot}");
+        }
+    }
+
+    #[test]
+    fn the_tail_of_a_dead_preference_is_spread() {
+        let names: Names = (0..20).map(|number| (format!("replica-{number}"), 1)).collect();
+        let table = Rendezvous::build(&names);
+        let ninths: std::collections::BTreeSet<_> =
+            (0..SLOTS).filter_map(|slot| table.order(slot_hash(slot)).nth(PREFERENCE_MAX)).collect();
+        assert_eq!(ninths.len(), names.len());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn a_higher_draw_never_costs_more(first in 1_u64.., second in 1_u64..) {
+            let (low, high) = (first.min(second), first.max(second));
+            prop_assert!(cost(high) <= cost(low));
+        }
+
+        #[test]
+        fn the_order_of_the_names_does_not_matter(
+            (sorted, shuffled) in replicas(0..12).prop_flat_map(|names| (Just(names.clone()), Just(names).prop_shuffle()))
+        ) {
+            prop_assert_eq!(lists(&sorted), lists(&shuffled));
+        }
+
+        #[test]
+        fn a_list_names_each_replica_once(names in replicas(1..12)) {
+            for list in lists(&names) {
+                let distinct: std::collections::BTreeSet<_> = list.iter().collect();
+                prop_assert_eq!(distinct.len(), names.len().min(PREFERENCE_MAX));
+            }
+        }
+
+        #[test]
+        fn equal_weights_give_the_lists_of_no_weights(names in replicas(1..6), weight in 2_u32..100) {
+            let uniform: Names = names.iter().map(|(name, _)| (name.clone(), weight)).collect();
+            let lists = lists(&uniform);
+            for slot in (0..SLOTS).step_by(16) {
+                let mut bids: Vec<_> =
+                    uniform.iter().map(|(name, weight)| Bid::new(slot, name, Some(*weight), 0)).collect();
+                bids.sort_by(Bid::compare);
+                prop_assert_eq!(&lists[slot], &bids.iter().map(|bid| bid.name).collect::<Vec<_>>());
+            }
+        }
+
+        /// First places are drawn 4,096 times independently: six standard deviations of that are allowed.
+        #[test]
+        fn a_replica_gets_its_weight_of_the_slots(names in replicas(2..10)) {
+            let total: u32 = names.iter().map(|(_, weight)| weight).sum();
+            let lists = lists(&names);
+            for (name, weight) in &names {
+                let share = f64::from(*weight) / f64::from(total);
+                let deviation = (share * (1.0 - share) * SLOTS as f64).sqrt();
+                let slots = lists.iter().filter(|list| list[0] == name.as_str()).count() as f64;
+                let difference = (slots - share * SLOTS as f64).abs();
+                prop_assert!(difference <= 6.0 * deviation, "{name}: {slots} slots for a share of {share}");
+            }
+        }
+
+        #[test]
+        fn without_one_replica_the_rest_keep_their_order(
+            (names, gone) in replicas(2..14).prop_flat_map(|names| { let count = names.len(); (Just(names), 0..count) })
+        ) {
+            let mut fewer = names.clone();
+            let (gone, _) = fewer.remove(gone);
+            for (with, without) in lists(&names).into_iter().zip(lists(&fewer)) {
+                let kept: Vec<_> = with.iter().copied().filter(|name| *name != gone).collect();
+                prop_assert_eq!(&without[..kept.len()], &kept[..]);
+                if with[0] != gone {
+                    prop_assert_eq!(with[0], without[0]);
+                }
+            }
+        }
+
+        #[test]
+        fn a_new_replica_takes_slots_and_no_other_gains(
+            names in replicas(1..14), added in "[A-Z]{1,8}", weight in 1_u32..=20
+        ) {
+            let mut more = names.clone();
+            more.push((added.clone(), weight));
+            for (before, after) in lists(&names).into_iter().zip(lists(&more)) {
+                prop_assert!(after[0] == before[0] || after[0] == added);
+                let kept: Vec<_> = after.iter().copied().filter(|name| *name != added).collect();
+                prop_assert_eq!(&before[..kept.len()], &kept[..]);
+            }
+        }
+    }
+}
