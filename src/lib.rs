@@ -3,7 +3,9 @@
 
 pub mod base;
 pub mod config;
+pub mod dataplane;
 pub mod engine;
 pub mod h1;
 pub mod message;
 pub mod placement;
+pub mod proxy;

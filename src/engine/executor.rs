@@ -107,6 +107,13 @@ impl Handle {
         self.0.tasks.borrow().len()
     }
 
+    /// Wakes every task: for a change that concerns all and is too rare for a list of those who wait for it.
+    pub fn wake_all(&self) {
+        for (_, slot) in self.0.tasks.borrow().iter() {
+            slot.waker.wake_by_ref();
+        }
+    }
+
     pub(super) fn timers(&self) -> &Timers {
         &self.0.timers
     }

@@ -126,6 +126,10 @@ pub trait Writer: 'static {
 
     /// Ends the stream (FIN) after what was flushed. Nothing may be queued afterwards.
     fn shutdown(&mut self);
+
+    /// Resets the connection when its halves are dropped, and drops what is queued: the peer sees a failure where an end
+    /// of the stream would pass for success.
+    fn abort(&mut self);
 }
 
 /// Reads until `deadline`. See [`Reader::poll_read`].

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -51,6 +53,12 @@ pub(super) fn outgoing(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     Ok(socket)
+}
+
+/// Makes closing the socket a reset (RST) rather than an end of the stream.
+pub(super) fn reset_on_close(socket: BorrowedFd<'_>) {
+    // It can fail only on what is no socket.
+    let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
 }
 
 #[cfg(test)]

@@ -134,7 +134,12 @@ impl Snapshot {
 
     /// The service that answers a request, see [`RouteTable::find`].
     pub fn service_for(&self, host: &[u8], path: &[u8]) -> Option<&Arc<Service>> {
-        self.routes.find(host, path).map(|index| &self.services[index])
+        self.service_index_for(host, path).map(|index| &self.services[index])
+    }
+
+    /// Where that service stands in [`Snapshot::services`].
+    pub fn service_index_for(&self, host: &[u8], path: &[u8]) -> Option<usize> {
+        self.routes.find(host, path)
     }
 
     /// The service of a name; compares all of them, so it is for control and not for the request path.

@@ -36,7 +36,7 @@ pub fn write_response(
     body: MessageBodyLength,
     persistence: Persistence,
 ) {
-    encode::status_line(out, head.status, head.reason);
+    encode::status_line_with_reason(out, Version::Http11, head.status, head.reason);
     // Where there is no body, Content-Length is what a GET would have had (RFC 9110 8.6), but for 1xx and 204, which
     // must not have it.
     let length_stays = match body {
@@ -57,7 +57,7 @@ pub fn write_response(
 
 /// Appends the head of an interim answer (1xx but 101), or of the 101 that begins a tunnel, with its Upgrade field.
 pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead<'_>, options: &ConnectionOptions<'_>) {
-    encode::status_line(out, head.status, head.reason);
+    encode::status_line_with_reason(out, Version::Http11, head.status, head.reason);
     copy_fields(out, &head.fields, |field| {
         field.known != KnownField::ContentLength && !is_hop_by_hop(field.known, field.name, options)
     });
@@ -84,7 +84,7 @@ pub struct OwnAnswer {
 /// Appends an answer of the proxy's own: the status code in words, in plain text.
 pub fn write_own(out: &mut Vec<u8>, answer: OwnAnswer, persistence: Persistence) {
     let reason = answer.status.reason().as_bytes();
-    encode::status_line(out, answer.status, reason);
+    encode::status_line(out, Version::Http11, answer.status);
     out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
     // "503 Service Unavailable\n"
     encode::decimal(out, reason.len() as u64 + 5);

@@ -43,11 +43,7 @@ pub struct Attempts {
 impl Attempts {
     /// No attempt made yet.
     pub fn new(method: Method, policy: &RetryPolicy) -> Self {
-        Attempts {
-            retries_left: policy.retries_max,
-            idempotent: method.is_idempotent(),
-            free_retry: true,
-        }
+        Attempts { retries_left: policy.retries_max, idempotent: method.is_idempotent(), free_retry: true }
     }
 
     /// Decides after a failed attempt, and counts the next one if there is one.

@@ -128,6 +128,11 @@ impl Writer for EpollWriter {
         // Not connected any more: then there is nothing to end.
         let _ = shutdown(self.source.socket(), Shutdown::Write);
     }
+
+    fn abort(&mut self) {
+        self.outbound.clear();
+        socket::reset_on_close(self.source.socket());
+    }
 }
 
 /// A connection being made on epoll.

@@ -1,0 +1,264 @@
+//! One client's connection: its requests, one after the other.
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::core::{Core, Lifecycle};
+use super::exchange::exchange;
+use super::head::HeadProgress;
+use super::inbound::{Filled, Inbound};
+use super::request::{self, Refusal, Request};
+use crate::base::core_counters::Phase;
+use crate::base::time::Moment;
+use crate::engine::{self, Accepted, Engine, IoError, Timer, Writer};
+use crate::message::StatusCode;
+use crate::proxy::answer::{self, OwnAnswer, Persistence};
+
+/// How long a connection waits for its next request before it gives the memory of an exchange back. Within it, a
+/// connection under load allocates nothing per request.
+const WARM: Duration = Duration::from_secs(1);
+/// How long, and for how many bytes, a client may go on sending after the answer that ends its connection. Closing at
+/// once would reset the connection under the answer (RFC 9112 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// A client's connection.
+pub(super) struct Client<E: Engine> {
+    pub(super) inbound: Inbound<E::Reader>,
+    pub(super) writer: E::Writer,
+    pub(super) timer: Timer,
+    pub(super) peer: IpAddr,
+}
+
+/// How a connection goes on after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// With the next request.
+    NextRequest,
+    /// It is closed, once the client has had time to read its answer.
+    Linger,
+    /// It is closed at once: finished, broken, or cut so that the client sees a failure.
+    Close,
+}
+
+/// Serves the requests of a connection until it ends.
+pub(super) fn serve<E: Engine>(
+    core: Rc<Core<E>>,
+    accepted: Accepted<E::Reader, E::Writer>,
+) -> impl Future<Output = ()> {
+    // Counted now, not when the task first runs: the listener looks at the count before it accepts the next.
+    let open = OpenConnection::new(&core);
+    async move {
+        serve_requests(core, accepted).await;
+        drop(open);
+    }
+}
+
+async fn serve_requests<E: Engine>(core: Rc<Core<E>>, accepted: Accepted<E::Reader, E::Writer>) {
+    let handle = core.engine.handle();
+    let mut client: Client<E> = Client {
+        inbound: Inbound::new(accepted.connection.reader, handle.buffers().clone()),
+        writer: accepted.connection.writer,
+        timer: handle.timer(),
+        peer: accepted.peer.ip().to_canonical(),
+    };
+    // A new connection has as long as a head may take; one that has served waits for as long as it is kept alive.
+    let mut patience = core.client.header;
+    loop {
+        let deadline = core.now() + patience;
+        if !client.next_request_begins(&core, deadline).await {
+            return;
+        }
+        // In a box, so that a connection that waits does not hold an exchange's memory; kept while requests come
+        // closely, so that they do not pay for it.
+        match Box::pin(client.converse(&core)).await {
+            After::NextRequest => patience = core.client.keep_alive,
+            After::Linger => return client.linger(&core).await,
+            After::Close => return,
+        }
+    }
+}
+
+impl<E: Engine> Client<E> {
+    /// Waits for the first byte of a request. `false` if the connection is over before.
+    async fn next_request_begins(&mut self, core: &Core<E>, deadline: Moment) -> bool {
+        if !self.inbound.bytes().is_empty() {
+            return true;
+        }
+        let (inbound, timer) = (&mut self.inbound, &mut self.timer);
+        poll_fn(|context| {
+            if let Poll::Ready(filled) = inbound.poll_fill(context) {
+                return Poll::Ready(filled == Ok(Filled::More));
+            }
+            if core.phase.get() == Lifecycle::Draining {
+                return Poll::Ready(false);
+            }
+            timer.poll_expired(deadline, context).map(|()| false)
+        })
+        .await
+    }
+
+    /// Serves requests while they follow closely.
+    async fn converse(&mut self, core: &Core<E>) -> After {
+        loop {
+            let after = match self.read_request(core).await {
+                Ok(request) => exchange(core, self, request).await,
+                Err(Unread::Gone) => After::Close,
+                Err(Unread::Refused(refusal)) => self.refuse(core, refusal).await,
+            };
+            if after != After::NextRequest {
+                return after;
+            }
+            if !self.next_request_begins(core, core.now() + WARM).await {
+                return self.give_up_warmth(core);
+            }
+        }
+    }
+
+    /// Nothing came for a while: whether that was the time-out, or the connection's end.
+    fn give_up_warmth(&mut self, core: &Core<E>) -> After {
+        if core.phase.get() < Lifecycle::Draining && self.inbound.is_quiet() {
+            After::NextRequest
+        } else {
+            After::Close
+        }
+    }
+
+    async fn read_request(&mut self, core: &Core<E>) -> Result<Request<E>, Unread> {
+        let began = core.now();
+        let deadline = began + core.client.header;
+        let mut progress = HeadProgress::default();
+        loop {
+            match self.parse(core, &mut progress, began) {
+                Ok(Some(Ok(request))) => return Ok(request),
+                Ok(Some(Err(refusal))) => return Err(Unread::Refused(refusal)),
+                Ok(None) => {}
+                Err(status) => return Err(Unread::Refused(Refusal::malformed(status))),
+            }
+            match self.inbound.fill(&mut self.timer, deadline).await {
+                Ok(Filled::More) => {}
+                Ok(Filled::End) => return Err(Unread::Gone),
+                Err(IoError::TimedOut) => {
+                    core.counters.timed_out(Phase::RequestHead);
+                    return Err(Unread::Refused(Refusal::malformed(StatusCode::REQUEST_TIMEOUT)));
+                }
+                Err(_) => return Err(Unread::Gone),
+            }
+        }
+    }
+
+    fn parse(
+        &mut self,
+        core: &Core<E>,
+        progress: &mut HeadProgress,
+        began: Moment,
+    ) -> Result<Option<Result<Request<E>, Refusal>>, StatusCode> {
+        let bytes = self.inbound.bytes();
+        let limits = &core.head_limits;
+        if !progress.is_worth_parsing(bytes, limits).map_err(|error| error.status())? {
+            return Ok(None);
+        }
+        let parse = request::parse(core, bytes, self.peer, began).map_err(|error| error.status())?;
+        let found = progress.take(parse, bytes, limits).map_err(|error| error.status())?;
+        Ok(found.map(|(request, length)| {
+            self.inbound.consume(length);
+            request
+        }))
+    }
+
+    /// Answers a request that goes to no replica.
+    async fn refuse(&mut self, core: &Core<E>, refusal: Refusal) -> After {
+        core.counters.requests.increment();
+        if refusal.status != StatusCode::NOT_FOUND {
+            core.counters.bad_requests.increment();
+        }
+        let persists = refusal.persists && core.phase.get() == Lifecycle::Serving;
+        let own = OwnAnswer { status: refusal.status, retry_after_s: None, head_only: refusal.head_only };
+        self.answer(core, own, persists.then_some(refusal.persistence_stated)).await
+    }
+
+    /// Sends an answer of the proxy's own. The connection goes on if `persistence_stated` is there.
+    pub(super) async fn answer(
+        &mut self,
+        core: &Core<E>,
+        own: OwnAnswer,
+        persistence_stated: Option<bool>,
+    ) -> After {
+        let persistence =
+            persistence_stated.map_or(Persistence::Close, |stated| Persistence::KeepAlive { stated });
+        let before = self.writer.taken();
+        answer::write_own(self.writer.buffer(), own, persistence);
+        core.counters.answered(own.status.number());
+        let flushed = self.flush(core).await;
+        core.counters.client_bytes_out.add(self.writer.taken() - before);
+        match (flushed, persistence) {
+            (Err(_), _) => After::Close,
+            (Ok(()), Persistence::Close) => After::Linger,
+            (Ok(()), Persistence::KeepAlive { .. }) => After::NextRequest,
+        }
+    }
+
+    /// Sends what is queued for the client.
+    pub(super) async fn flush(&mut self, core: &Core<E>) -> Result<(), IoError> {
+        flush(core, &mut self.writer, &mut self.timer).await
+    }
+
+    /// Ends our side, and reads for a while what the client still sends.
+    async fn linger(mut self, core: &Core<E>) {
+        self.writer.shutdown();
+        let deadline = core.now() + LINGER;
+        let mut discarded = 0;
+        while discarded <= LINGER_BYTES_MAX {
+            let length = self.inbound.bytes().len();
+            discarded += length;
+            self.inbound.consume(length);
+            if self.inbound.fill(&mut self.timer, deadline).await != Ok(Filled::More) {
+                return;
+            }
+        }
+    }
+}
+
+/// Sends what is queued for a client, within the time that it may stall.
+pub(super) async fn flush<E: Engine>(
+    core: &Core<E>,
+    writer: &mut E::Writer,
+    timer: &mut Timer,
+) -> Result<(), IoError> {
+    let flushed = engine::flush(writer, timer, core.now() + core.client.write).await;
+    if flushed == Err(IoError::TimedOut) {
+        core.counters.timed_out(Phase::ClientWrite);
+    }
+    flushed
+}
+
+/// Why there is no request.
+enum Unread {
+    /// The connection ended.
+    Gone,
+    /// It is answered here.
+    Refused(Refusal),
+}
+
+/// Counts a connection while it is open.
+struct OpenConnection<E: Engine> {
+    core: Rc<Core<E>>,
+}
+
+impl<E: Engine> OpenConnection<E> {
+    fn new(core: &Rc<Core<E>>) -> Self {
+        core.counters.connections_accepted.increment();
+        core.counters.connections_open.increment();
+        OpenConnection { core: core.clone() }
+    }
+}
+
+impl<E: Engine> Drop for OpenConnection<E> {
+    fn drop(&mut self) {
+        self.core.counters.connections_open.decrement();
+        self.core.connection_closed();
+    }
+}

@@ -1,0 +1,324 @@
+//! What all connections of one core share.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crossbeam::channel::Sender;
+
+use super::upstream::Upstream;
+use crate::base::core_counters::CoreCounters;
+use crate::base::mailbox::Mailbox;
+use crate::base::policy::ClientLimits;
+use crate::base::time::Moment;
+use crate::engine::Engine;
+use crate::h1::{FieldTable, HeadLimits};
+use crate::placement::{KeyHash, Observation, ObservationKind, ReplicaId, Service, Snapshot, Subscriber};
+use crate::proxy::retry::{Attempts, FailedAttempt, RetryBudget, Verdict};
+
+/// What a core is started with.
+#[derive(Debug)]
+pub struct CoreSettings {
+    /// The core's number, from 0.
+    pub index: usize,
+    /// How many cores there are.
+    pub cores: NonZeroUsize,
+    /// Limits on clients, for all cores together.
+    pub client: ClientLimits,
+    /// Client connections of this core at most.
+    pub connections_max: usize,
+    /// The snapshots that the core follows.
+    pub snapshots: Subscriber,
+    /// What the control thread says to this core.
+    pub mailbox: Arc<Mailbox>,
+    /// What the core tells the control thread of its replicas.
+    pub observations: Sender<Observation>,
+    /// Where the core counts.
+    pub counters: Arc<CoreCounters>,
+    /// Where random keys begin.
+    pub seed: u64,
+}
+
+/// One core's state, shared by its tasks.
+pub(super) struct Core<E: Engine> {
+    pub(super) engine: E,
+    pub(super) index: usize,
+    cores: NonZeroUsize,
+    pub(super) client: ClientLimits,
+    pub(super) connections_max: usize,
+    pub(super) head_limits: HeadLimits,
+    pub(super) counters: Arc<CoreCounters>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) fields: RefCell<FieldTable>,
+    observations: Sender<Observation>,
+    snapshots: RefCell<Subscriber>,
+    view: RefCell<Rc<View<E>>>,
+    epochs: RefCell<VecDeque<(u64, Rc<()>)>>,
+    pub(super) phase: Cell<Lifecycle>,
+    random: Cell<u64>,
+    /// Listeners that are open.
+    pub(super) listening: Cell<usize>,
+    drained: RefCell<Option<Waker>>,
+    room: RefCell<Option<Waker>>,
+}
+
+/// How far a core is on its way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lifecycle {
+    /// Serving.
+    Serving,
+    /// Serving, but every answer ends its connection.
+    LameDuck,
+    /// No new connections; idle ones are closed.
+    Draining,
+}
+
+/// A snapshot with this core's connections to the replicas in it.
+pub(super) struct View<E: Engine> {
+    pub(super) snapshot: Arc<Snapshot>,
+    services: Box<[Rc<ServiceView<E>>]>,
+}
+
+/// One service with this core's connections to its replicas, in the order of `service.replicas`.
+pub(super) struct ServiceView<E: Engine> {
+    pub(super) service: Arc<Service>,
+    pub(super) upstreams: Box<[Rc<Upstream<E>>]>,
+    budget: RefCell<RetryBudget>,
+}
+
+/// Held from the pick of a replica until the request is on its way: the snapshot's generation may still begin a send.
+pub(super) struct Epoch<'a, E: Engine> {
+    core: &'a Core<E>,
+    token: Option<Rc<()>>,
+}
+
+impl<E: Engine> Core<E> {
+    pub(super) fn new(engine: E, settings: CoreSettings) -> Self {
+        let CoreSettings { index, cores, client, connections_max, mut snapshots, .. } = settings;
+        let view = View::new(snapshots.current().clone(), None, &settings.counters, (index, cores));
+        let core = Core {
+            engine,
+            index,
+            cores,
+            client,
+            connections_max,
+            head_limits: HeadLimits { head_bytes_max: client.head_bytes_max, ..HeadLimits::default() },
+            counters: settings.counters,
+            mailbox: settings.mailbox,
+            fields: RefCell::default(),
+            observations: settings.observations,
+            snapshots: RefCell::new(snapshots),
+            epochs: RefCell::new(VecDeque::from([(view.snapshot.generation, Rc::new(()))])),
+            view: RefCell::new(Rc::new(view)),
+            phase: Cell::new(Lifecycle::Serving),
+            // Xorshift must not begin at zero.
+            random: Cell::new(settings.seed | 1),
+            listening: Cell::new(0),
+            drained: RefCell::default(),
+            room: RefCell::default(),
+        };
+        core.counters.generation.set(core.view.borrow().snapshot.generation);
+        core.report_oldest();
+        core
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.engine.handle().now()
+    }
+
+    /// The newest snapshot's view. Where nothing was published since the last call this is one atomic load.
+    pub(super) fn view(&self) -> Ref<'_, Rc<View<E>>> {
+        let mut snapshots = self.snapshots.borrow_mut();
+        let newest = snapshots.current();
+        if !Arc::ptr_eq(newest, &self.view.borrow().snapshot) {
+            let newest = newest.clone();
+            self.adopt(newest);
+        }
+        self.view.borrow()
+    }
+
+    fn adopt(&self, snapshot: Arc<Snapshot>) {
+        let generation = snapshot.generation;
+        let old = self.view.borrow().clone();
+        let new = View::new(snapshot, Some(&old), &self.counters, (self.index, self.cores));
+        *self.view.borrow_mut() = Rc::new(new);
+        self.epochs.borrow_mut().push_back((generation, Rc::new(())));
+        self.counters.generation.set(generation);
+        self.report_oldest();
+    }
+
+    /// Marks the current generation as in use by a send that is about to begin.
+    pub(super) fn epoch(&self) -> Epoch<'_, E> {
+        Epoch { core: self, token: self.epochs.borrow().back().map(|(_, token)| token.clone()) }
+    }
+
+    /// Forgets generations that no exchange holds any more, and reports the oldest that is left.
+    fn report_oldest(&self) {
+        let mut epochs = self.epochs.borrow_mut();
+        while epochs.len() > 1 && epochs.front().is_some_and(|(_, token)| Rc::strong_count(token) == 1) {
+            epochs.pop_front();
+        }
+        if let Some((generation, _)) = epochs.front() {
+            self.counters.oldest_generation.set(*generation);
+        }
+    }
+
+    /// Tells the control thread what was seen of a replica; never waits for it.
+    pub(super) fn observe(&self, upstream: &Upstream<E>, kind: ObservationKind) {
+        if kind == ObservationKind::Unreachable {
+            upstream.replica.health.clear();
+        }
+        let observation = Observation { replica: upstream.replica.clone(), kind };
+        if self.observations.try_send(observation).is_err() {
+            self.counters.observations_dropped.increment();
+        }
+    }
+
+    /// The next number of a xorshift generator: for keys that go anywhere, not for secrets.
+    pub(super) fn random(&self) -> u64 {
+        let mut state = self.random.get();
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        self.random.set(state);
+        state
+    }
+
+    /// Ready while there is room for another client connection.
+    pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.counters.connections_open.value() < self.connections_max as u64 {
+            return Poll::Ready(());
+        }
+        *self.room.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ready once no client connection is open.
+    pub(super) fn poll_drained(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.counters.connections_open.value() == 0 {
+            return Poll::Ready(());
+        }
+        *self.drained.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// A client connection was closed.
+    pub(super) fn connection_closed(&self) {
+        let waiting = [self.room.borrow_mut().take(), self.drained.borrow_mut().take()];
+        for waker in waiting.into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// Closes pooled connections that are too old or that their replica closed.
+    pub(super) fn sweep(&self) {
+        let now = self.now();
+        for upstream in self.view.borrow().upstreams() {
+            upstream.sweep(now);
+        }
+    }
+
+    /// Closes all pooled connections: no exchange will come any more.
+    pub(super) fn retire_upstreams(&self) {
+        for upstream in self.view.borrow().upstreams() {
+            upstream.retire();
+        }
+    }
+}
+
+/// How often pools are swept: a fraction of the shortest idle time that is allowed.
+pub(super) const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
+
+impl<E: Engine> View<E> {
+    fn new(
+        snapshot: Arc<Snapshot>,
+        old: Option<&View<E>>,
+        counters: &Arc<CoreCounters>,
+        (core, cores): (usize, NonZeroUsize),
+    ) -> Self {
+        let mut known: HashMap<ReplicaId, Rc<Upstream<E>>, ahash::RandomState> = old
+            .iter()
+            .flat_map(|old| old.upstreams())
+            .map(|upstream| (upstream.replica.id, upstream.clone()))
+            .collect();
+        let services = snapshot
+            .services
+            .iter()
+            .map(|service| {
+                let kept =
+                    old.and_then(|old| old.services.iter().find(|old| Arc::ptr_eq(&old.service, service)));
+                if let Some(kept) = kept {
+                    for replica in &service.replicas {
+                        known.remove(&replica.id);
+                    }
+                    return kept.clone();
+                }
+                let limits = service.pool.of_core(core, cores);
+                let upstreams = service
+                    .replicas
+                    .iter()
+                    .map(|replica| {
+                        known.remove(&replica.id).filter(|upstream| upstream.has(&limits)).unwrap_or_else(
+                            || Rc::new(Upstream::new(replica.clone(), limits, counters.clone())),
+                        )
+                    })
+                    .collect();
+                let budget = RefCell::new(RetryBudget::new(&service.retries));
+                Rc::new(ServiceView { service: service.clone(), upstreams, budget })
+            })
+            .collect();
+        for gone in known.values() {
+            gone.retire();
+        }
+        View { snapshot, services }
+    }
+
+    pub(super) fn service_for(&self, host: &[u8], path: &[u8]) -> Option<&Rc<ServiceView<E>>> {
+        self.snapshot.service_index_for(host, path).map(|index| &self.services[index])
+    }
+
+    /// The service of the same name as `service`, which an older view may have been asked for.
+    pub(super) fn successor_of(&self, service: &Service) -> Option<&Rc<ServiceView<E>>> {
+        self.services.iter().find(|view| view.service.name == service.name)
+    }
+
+    fn upstreams(&self) -> impl Iterator<Item = &Rc<Upstream<E>>> {
+        self.services.iter().flat_map(|service| &service.upstreams)
+    }
+}
+
+impl<E: Engine> ServiceView<E> {
+    /// The first replica in the key's order that is up and whose id is not in `tried`; if all that are up were tried,
+    /// the first that is up.
+    pub(super) fn pick(&self, hash: KeyHash, tried: &[Option<ReplicaId>]) -> Option<&Rc<Upstream<E>>> {
+        let order = || self.service.table().order(hash).map(|index| &self.upstreams[usize::from(index)]);
+        let mut up = order().filter(|upstream| upstream.replica.health.is_up());
+        let first = up.next()?;
+        if !tried.contains(&Some(first.replica.id)) {
+            return Some(first);
+        }
+        Some(up.find(|upstream| !tried.contains(&Some(upstream.replica.id))).unwrap_or(first))
+    }
+
+    /// Counts a request towards the retry budget.
+    pub(super) fn earn_budget(&self) {
+        self.budget.borrow_mut().earn();
+    }
+
+    pub(super) fn judge(&self, attempts: &mut Attempts, failed: &FailedAttempt) -> Verdict {
+        attempts.judge(failed, &mut self.budget.borrow_mut())
+    }
+}
+
+impl<E: Engine> Drop for Epoch<'_, E> {
+    fn drop(&mut self) {
+        self.token = None;
+        if self.core.epochs.borrow().len() > 1 {
+            self.core.report_oldest();
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! One exchange: a request to a replica, its answer to the client, and what is done when that fails.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use super::client::{After, Client};
+use super::core::{Core, Epoch, Lifecycle};
+use super::download::{self, Answer, Asked, Cut, NoAnswer, Upload};
+use super::inbound::{Filled, Inbound};
+use super::request::{Request, RequestBody};
+use super::transfer::Moved;
+use super::tunnel::tunnel;
+use super::upstream::{Upstream, UpstreamConnection};
+use crate::base::core_counters::Phase;
+use crate::base::policy::Timeouts;
+use crate::base::time::Moment;
+use crate::engine::{Engine, IoError, Timer, Writer};
+use crate::message::{Method, StatusCode};
+use crate::placement::{ObservationKind, ReplicaId};
+use crate::proxy::answer::OwnAnswer;
+use crate::proxy::fault::UpstreamFault;
+use crate::proxy::retry::{Attempts, FailedAttempt, Verdict};
+
+/// What a client is told to wait for before it tries a service without capacity again.
+const RETRY_AFTER_S: u32 = 1;
+/// The most replicas that one exchange can have tried: one more than [`crate::base::policy::RETRIES_MAX`].
+const TRIED_MAX: usize = crate::base::policy::RETRIES_MAX as usize + 1;
+
+/// How an attempt that was not repeated ended.
+enum Outcome<E: Engine> {
+    /// The whole answer is queued for the client.
+    Answered(Answer),
+    /// The replica switched protocols; the client has yet to be told.
+    Switched(UpstreamConnection<E>),
+    /// The answer broke off after its head was queued.
+    Cut(Answer, Cut),
+    /// The attempt failed before an answer.
+    Failed(FailedAttempt),
+    /// The client's part failed.
+    Client(ClientFault),
+}
+
+/// What a client did wrong while its request was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClientFault {
+    /// It is gone.
+    Gone,
+    /// It stopped sending its body.
+    Stalled,
+    /// Its body breaks the chunked coding.
+    Malformed,
+}
+
+/// Serves one request.
+pub(super) async fn exchange<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    mut request: Request<E>,
+) -> After {
+    core.counters.requests.increment();
+    core.counters.exchanges_open.increment();
+    request.service.earn_budget();
+    let (in_before, out_before) = (client.inbound.received(), client.writer.taken());
+    let after = attempts(core, client, &mut request).await;
+    core.counters.latency.record(core.now() - request.began);
+    core.counters.client_bytes_in.add(client.inbound.received() - in_before);
+    core.counters.client_bytes_out.add(client.writer.taken() - out_before);
+    core.counters.exchanges_open.decrement();
+    after
+}
+
+async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &mut Request<E>) -> After {
+    let mut attempts = Attempts::new(request.method, &request.service.service.retries);
+    let mut tried = Tried::default();
+    let mut same: Option<Rc<Upstream<E>>> = None;
+    loop {
+        let epoch = core.epoch();
+        let fresh = same.is_some();
+        let picked = same.take().or_else(|| request.service.pick(request.hash, tried.ids()).cloned());
+        let Some(upstream) = picked else {
+            return give_up(core, client, request, UpstreamFault::NoneUp).await;
+        };
+        tried.add(upstream.replica.id);
+        let outcome = attempt(core, client, request, &upstream, fresh, epoch).await;
+        let failed = match outcome {
+            Outcome::Failed(failed) => failed,
+            outcome => return conclude(core, client, request, outcome).await,
+        };
+        observe(core, &upstream, &failed);
+        match request.service.judge(&mut attempts, &failed) {
+            Verdict::SameReplica => same = Some(upstream),
+            Verdict::NextReplica => {}
+            Verdict::GiveUp => return give_up(core, client, request, failed.fault).await,
+            Verdict::OverBudget => {
+                core.counters.retries_refused.increment();
+                return give_up(core, client, request, failed.fault).await;
+            }
+        }
+        core.counters.retries.increment();
+        // Membership may have changed meanwhile: the next pick is from the newest snapshot.
+        let newest = core.view().successor_of(&request.service.service).cloned();
+        request.service = newest.unwrap_or_else(|| request.service.clone());
+    }
+}
+
+/// The replicas that an exchange has tried.
+#[derive(Default)]
+struct Tried {
+    ids: [Option<ReplicaId>; TRIED_MAX],
+}
+
+impl Tried {
+    fn add(&mut self, id: ReplicaId) {
+        if let Some(free) = self.ids.iter_mut().find(|tried| tried.is_none()) {
+            *free = Some(id);
+        }
+    }
+
+    fn ids(&self) -> &[Option<ReplicaId>] {
+        &self.ids
+    }
+}
+
+fn observe<E: Engine>(core: &Core<E>, upstream: &Upstream<E>, failed: &FailedAttempt) {
+    let kind = match failed.fault {
+        UpstreamFault::ConnectFailed => ObservationKind::Unreachable,
+        UpstreamFault::ConnectTimedOut => ObservationKind::ConnectTimedOut,
+        UpstreamFault::Closed if !failed.reused => ObservationKind::ClosedEarly,
+        UpstreamFault::FirstByteTimedOut => ObservationKind::FirstByteTimedOut,
+        UpstreamFault::BadAnswer => ObservationKind::BadAnswer,
+        _ => return,
+    };
+    core.observe(upstream, kind);
+}
+
+async fn attempt<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &mut Request<E>,
+    upstream: &Rc<Upstream<E>>,
+    fresh: bool,
+    epoch: Epoch<'_, E>,
+) -> Outcome<E> {
+    let timeouts = request.service.service.timeouts;
+    let mut connection = match upstream.acquire(&core.engine, &mut client.timer, &timeouts, fresh).await {
+        Ok(connection) => connection,
+        Err(fault) => {
+            return Outcome::Failed(FailedAttempt {
+                fault,
+                sent_any: false,
+                answered_any: false,
+                reused: false,
+                replayable: true,
+            });
+        }
+    };
+    let taken_before = connection.writer.taken();
+    connection.writer.buffer().extend_from_slice(&request.head);
+    let received = if request.body.is_sent_at_once() {
+        request.body.replay(&mut connection.writer);
+        send_and_receive(core, client, request, &mut connection, epoch, &timeouts).await
+    } else {
+        drop(epoch);
+        send_while_receiving(core, client, request, &mut connection, &timeouts).await
+    };
+    let sent_any = connection.writer.taken() > taken_before;
+    match received {
+        Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
+            Outcome::Switched(connection)
+        }
+        Received::Answer(answer) => {
+            if answer.upstream_persists && request.body.finished {
+                upstream.release(connection, core.now());
+            }
+            Outcome::Answered(answer)
+        }
+        Received::Cut(answer, cut) => Outcome::Cut(answer, cut),
+        Received::Nothing(NoAnswer::ClientGone) => Outcome::Client(ClientFault::Gone),
+        Received::Nothing(NoAnswer::Fault { fault, answered_any }) => Outcome::Failed(FailedAttempt {
+            fault,
+            sent_any,
+            answered_any,
+            reused: connection.reused,
+            replayable: request.body.is_replayable(),
+        }),
+        Received::ClientFault(fault) => Outcome::Client(fault),
+    }
+}
+
+/// What came of an attempt on an open connection.
+enum Received {
+    Answer(Answer),
+    Cut(Answer, Cut),
+    Nothing(NoAnswer),
+    ClientFault(ClientFault),
+}
+
+/// The usual case: all of the request is queued already, so that one side waits for the other.
+async fn send_and_receive<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &Request<E>,
+    connection: &mut UpstreamConnection<E>,
+    epoch: Epoch<'_, E>,
+    timeouts: &Timeouts,
+) -> Received {
+    let flushed = download::flush_upstream(core, &mut connection.writer, &mut client.timer, timeouts).await;
+    drop(epoch);
+    // A replica that does not read may still have answered, and closed, before it got the request.
+    let _ = flushed;
+    let sent = Sent { deadline: core.now() + timeouts.first_byte };
+    let asked = asked(core, request);
+    receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
+}
+
+/// The request was sent before the answer is waited for.
+struct Sent {
+    deadline: Moment,
+}
+
+impl Upload for Sent {
+    fn is_done(&self) -> bool {
+        true
+    }
+
+    fn head_deadline(&self) -> Moment {
+        self.deadline
+    }
+}
+
+/// The request's body and the answer move at the same time.
+async fn send_while_receiving<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &mut Request<E>,
+    connection: &mut UpstreamConnection<E>,
+    timeouts: &Timeouts,
+) -> Received {
+    let asked = asked(core, request);
+    let progress = Progress { sent: Cell::new(None), timeouts };
+    let mut upload_timer = core.engine.handle().timer();
+    let mut upload = pin!(upload(
+        core,
+        &mut client.inbound,
+        &mut request.body,
+        &mut connection.writer,
+        &mut upload_timer,
+        timeouts,
+    ));
+    let mut receive = pin!(receive(
+        core,
+        &mut connection.inbound,
+        &mut client.writer,
+        &mut client.timer,
+        &asked,
+        &progress,
+    ));
+    let mut uploading = true;
+    poll_fn(|context| {
+        if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
+            uploading = false;
+            match uploaded {
+                Ok(()) => progress.sent.set(Some(core.now())),
+                // The replica may have answered before it closed: wait for that a moment, as for any first byte.
+                Err(UploadFault::Upstream) => progress.sent.set(Some(core.now())),
+                Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
+            }
+        }
+        receive.as_mut().poll(context)
+    })
+    .await
+}
+
+/// How far the request is, for the future that waits for its answer.
+struct Progress<'a> {
+    sent: Cell<Option<Moment>>,
+    timeouts: &'a Timeouts,
+}
+
+impl Upload for Progress<'_> {
+    fn is_done(&self) -> bool {
+        self.sent.get().is_some()
+    }
+
+    /// The time for the first byte begins when the request has been sent; until then the body's own deadlines watch.
+    fn head_deadline(&self) -> Moment {
+        self.sent.get().map_or(Moment::NEVER, |sent| sent + self.timeouts.first_byte)
+    }
+}
+
+enum UploadFault {
+    Upstream,
+    Client(ClientFault),
+}
+
+async fn upload<E: Engine>(
+    core: &Core<E>,
+    inbound: &mut Inbound<E::Reader>,
+    body: &mut RequestBody,
+    writer: &mut E::Writer,
+    timer: &mut Timer,
+    timeouts: &Timeouts,
+) -> Result<(), UploadFault> {
+    body.replay(writer);
+    loop {
+        let moved = body.move_available(inbound, writer);
+        let moved = moved.map_err(|_| UploadFault::Client(ClientFault::Malformed))?;
+        download::flush_upstream(core, writer, timer, timeouts).await.map_err(|_| UploadFault::Upstream)?;
+        if moved == Moved::End {
+            return Ok(());
+        }
+        match inbound.fill(timer, core.now() + core.client.body).await {
+            Ok(Filled::More) => {}
+            Err(IoError::TimedOut) => {
+                core.counters.timed_out(Phase::RequestBody);
+                return Err(UploadFault::Client(ClientFault::Stalled));
+            }
+            Ok(Filled::End) | Err(_) => return Err(UploadFault::Client(ClientFault::Gone)),
+        }
+    }
+}
+
+async fn receive<E: Engine>(
+    core: &Core<E>,
+    inbound: &mut Inbound<E::Reader>,
+    client: &mut E::Writer,
+    timer: &mut Timer,
+    asked: &Asked,
+    upload: &impl Upload,
+) -> Received {
+    let mut answer = match download::receive_head(core, inbound, client, timer, asked, upload).await {
+        Ok(answer) => answer,
+        Err(nothing) => return Received::Nothing(nothing),
+    };
+    match answer.relay_body(core, inbound, client, timer, &asked.timeouts).await {
+        Ok(()) => Received::Answer(answer),
+        Err(cut) => Received::Cut(answer, cut),
+    }
+}
+
+fn asked<E: Engine>(core: &Core<E>, request: &Request<E>) -> Asked {
+    Asked {
+        method: request.method,
+        version: request.version,
+        persists: request.persists && core.phase.get() == Lifecycle::Serving,
+        persistence_stated: request.persistence_stated,
+        upgrade: request.upgrade,
+        timeouts: request.service.service.timeouts,
+    }
+}
+
+/// Ends an exchange whose request will not be sent again.
+async fn conclude<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &Request<E>,
+    outcome: Outcome<E>,
+) -> After {
+    match outcome {
+        Outcome::Answered(answer) => {
+            core.counters.answered(answer.status.number());
+            if client.flush(core).await.is_err() {
+                core.counters.client_aborts.increment();
+                After::Close
+            } else if answer.client_persists {
+                After::NextRequest
+            } else {
+                After::Linger
+            }
+        }
+        Outcome::Switched(connection) => {
+            core.counters.answered(StatusCode::SWITCHING_PROTOCOLS.number());
+            core.counters.tunnels.increment();
+            tunnel(core, client, connection, request.service.service.timeouts.tunnel).await;
+            After::Close
+        }
+        Outcome::Cut(answer, cut) => {
+            core.counters.answered(answer.status.number());
+            match cut {
+                Cut::Upstream => core.counters.aborted_after_head.increment(),
+                Cut::Client => core.counters.client_aborts.increment(),
+            }
+            if answer.until_close {
+                // An end of the stream would pass for the end of the body.
+                client.writer.abort();
+            } else {
+                // What was received of the answer goes out; the missing rest shows the failure.
+                let _ = client.flush(core).await;
+            }
+            After::Close
+        }
+        Outcome::Client(fault) => client_failed(core, client, request, fault).await,
+        Outcome::Failed(failed) => give_up(core, client, request, failed.fault).await,
+    }
+}
+
+async fn client_failed<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &Request<E>,
+    fault: ClientFault,
+) -> After {
+    let status = match fault {
+        ClientFault::Gone => {
+            core.counters.client_aborts.increment();
+            return After::Close;
+        }
+        ClientFault::Stalled => StatusCode::REQUEST_TIMEOUT,
+        ClientFault::Malformed => StatusCode::BAD_REQUEST,
+    };
+    core.counters.bad_requests.increment();
+    let own = OwnAnswer { status, retry_after_s: None, head_only: request.method == Method::Head };
+    client.answer(core, own, None).await
+}
+
+/// Tells the client that its request failed.
+async fn give_up<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &Request<E>,
+    fault: UpstreamFault,
+) -> After {
+    let status = fault.status();
+    let own = OwnAnswer {
+        status,
+        retry_after_s: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
+        head_only: request.method == Method::Head,
+    };
+    let persists = request.persists && request.body.finished && core.phase.get() == Lifecycle::Serving;
+    client.answer(core, own, persists.then_some(request.persistence_stated)).await
+}

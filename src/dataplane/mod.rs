@@ -1,0 +1,20 @@
+//! Where the exchange's decisions meet an engine: one core's listeners, connections, pools and bodies.
+//!
+//! The way of a request: [`worker`] accepts, `client` reads the head, `exchange` picks a replica and moves head and
+//! body over an `upstream` connection, `transfer` relays bodies, `tunnel` what is no HTTP any more. Everything is generic
+//! over the engine, and the simulated one runs all of it.
+
+mod client;
+mod core;
+mod download;
+mod exchange;
+mod head;
+mod inbound;
+mod request;
+mod transfer;
+mod tunnel;
+mod upstream;
+pub mod worker;
+
+pub use self::core::CoreSettings;
+pub use worker::{DrainReport, run_core};

@@ -1,0 +1,164 @@
+//! A client's request, read and routed.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::core::{Core, ServiceView};
+use super::inbound::Inbound;
+use super::transfer::{BodyRelay, KeptBody, Moved};
+use crate::base::time::Moment;
+use crate::engine::{Engine, Reader, Scratch, Writer};
+use crate::h1::{self, ChunkedError, HeadError, Parse};
+use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
+use crate::placement::KeyHash;
+use crate::proxy::forward::{self, ForwardedFrom};
+use crate::proxy::key;
+
+/// All that is needed of a request once its head's bytes are gone.
+pub(super) struct Request<E: Engine> {
+    pub(super) service: Rc<ServiceView<E>>,
+    pub(super) hash: KeyHash,
+    pub(super) method: Method,
+    pub(super) version: Version,
+    /// Whether the client lets its connection go on.
+    pub(super) persists: bool,
+    /// Whether the client's version needs to be told that it goes on.
+    pub(super) persistence_stated: bool,
+    /// Whether a 101 may follow.
+    pub(super) upgrade: bool,
+    /// The head as replicas get it.
+    pub(super) head: Scratch,
+    pub(super) body: RequestBody,
+    /// When its first byte was there.
+    pub(super) began: Moment,
+}
+
+/// A request's body on its way to a replica, over all attempts.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    relay: BodyRelay,
+    kept: KeptBody,
+    /// Some of it may have been queued.
+    begun: bool,
+    /// All of it has been queued at least once.
+    pub(super) finished: bool,
+}
+
+/// A request that goes to no replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) head_only: bool,
+    /// Whether the connection may go on: the request is well-formed and nothing of it is left to read.
+    pub(super) persists: bool,
+    pub(super) persistence_stated: bool,
+}
+
+impl Refusal {
+    /// The refusal of what is no valid request.
+    pub(super) fn malformed(status: StatusCode) -> Self {
+        Refusal { status, head_only: false, persists: false, persistence_stated: false }
+    }
+}
+
+/// What a parse of a client's bytes came to.
+pub(super) type Parsed<E> = Parse<Result<Request<E>, Refusal>>;
+
+/// Parses the head of a request at the beginning of `bytes`, routes it, and writes the head that goes to a replica.
+pub(super) fn parse<E: Engine>(
+    core: &Core<E>,
+    bytes: &[u8],
+    peer: IpAddr,
+    began: Moment,
+) -> Result<Parsed<E>, HeadError> {
+    let mut fields = core.fields.borrow_mut();
+    Ok(match h1::parse_request(bytes, &mut fields, &core.head_limits)? {
+        Parse::Partial => Parse::Partial,
+        Parse::Complete { head, length } => Parse::Complete { head: admit(core, &head, peer, began), length },
+    })
+}
+
+fn admit<E: Engine>(
+    core: &Core<E>,
+    head: &RequestHead<'_>,
+    peer: IpAddr,
+    began: Moment,
+) -> Result<Request<E>, Refusal> {
+    let bad = |_| Refusal::malformed(StatusCode::BAD_REQUEST);
+    let body = h1::request_body_length(head).map_err(|error| Refusal::malformed(error.status()))?;
+    let options = connection_options(&head.fields).map_err(bad)?;
+    let persists = h1::persists(head.version, &options);
+    let empty = matches!(body, MessageBodyLength::None | MessageBodyLength::Sized(0));
+    let refuse = |status| Refusal {
+        status,
+        head_only: head.method == Method::Head,
+        persists: persists && empty,
+        persistence_stated: head.version == Version::Http10,
+    };
+    if head.method == Method::Connect {
+        return Err(refuse(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let host = head.authority().map_or(&b""[..], |authority| authority.host());
+    let service = core.view().service_for(host, head.target.path()).cloned();
+    let service = service.ok_or_else(|| refuse(StatusCode::NOT_FOUND))?;
+    let (keys, fallback) = (&service.service.keys, service.service.fallback);
+    let hash = key::hash_of(keys, fallback, head, peer, core.random())
+        .ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
+    let upgrade = forward::asks_for_upgrade(head, &options, body);
+    let mut out = core.engine.handle().buffers().scratch();
+    forward::write_request(&mut out, head, &options, body, ForwardedFrom { peer, upgrade });
+    let retries = &service.service.retries;
+    let keeps = head.method.is_idempotent() && !empty && retries.retries_max > 0;
+    let fits = !matches!(body, MessageBodyLength::Sized(length) if length > retries.body_bytes_max as u64);
+    let kept = if keeps && fits {
+        KeptBody::new(core.engine.handle().buffers().scratch(), retries.body_bytes_max)
+    } else {
+        KeptBody::nothing()
+    };
+    Ok(Request {
+        hash,
+        method: head.method,
+        version: head.version,
+        persists,
+        persistence_stated: head.version == Version::Http10,
+        upgrade,
+        head: out,
+        body: RequestBody { relay: BodyRelay::new(body, body), kept, begun: false, finished: empty },
+        began,
+        service,
+    })
+}
+
+impl RequestBody {
+    /// Whether nothing more has to come from the client: then a request is sent in one go.
+    pub(super) fn is_sent_at_once(&self) -> bool {
+        self.finished
+    }
+
+    /// Whether all that was sent can be sent again.
+    pub(super) fn is_replayable(&self) -> bool {
+        !self.begun || self.kept.is_complete()
+    }
+
+    /// Queues again what earlier attempts sent.
+    pub(super) fn replay<W: Writer>(&self, writer: &mut W) {
+        if self.begun {
+            self.relay.replay(&self.kept, writer, self.finished);
+        }
+    }
+
+    /// Queues what has come of the body.
+    pub(super) fn move_available<R: Reader, W: Writer>(
+        &mut self,
+        inbound: &mut Inbound<R>,
+        writer: &mut W,
+    ) -> Result<Moved, ChunkedError> {
+        if self.finished {
+            return Ok(Moved::End);
+        }
+        self.begun = true;
+        let moved = self.relay.move_available(inbound, writer, Some(&mut self.kept))?;
+        self.finished = moved == Moved::End;
+        Ok(moved)
+    }
+}

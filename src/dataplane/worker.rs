@@ -1,0 +1,106 @@
+//! One core's life: accept, serve, follow the control thread, drain, end.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::client::serve;
+use super::core::{Core, CoreSettings, Lifecycle, SWEEP_INTERVAL};
+use crate::base::mailbox::CoreMessage;
+use crate::base::time::Moment;
+use crate::engine::{Engine, IoError, Listener};
+
+/// How long a listener waits after descriptors or memory ran out, before it tries again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What was left when a core ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Client connections that were cut because the drain's time was over.
+    pub connections_cut: u64,
+}
+
+/// Serves `listeners` until the control thread says to drain, and then until that is done.
+pub async fn run_core<E: Engine>(
+    engine: E,
+    listeners: Vec<E::Listener>,
+    settings: CoreSettings,
+) -> DrainReport {
+    let core = Rc::new(Core::new(engine, settings));
+    let handle = core.engine.handle().clone();
+    for listener in listeners {
+        handle.spawn(accept(core.clone(), listener));
+    }
+    handle.spawn(sweep(core.clone()));
+    loop {
+        match core.mailbox.receive().await {
+            CoreMessage::Refresh => drop(core.view()),
+            CoreMessage::Drain { lame_duck, timeout } => return drain(&core, lame_duck, timeout).await,
+        }
+    }
+}
+
+async fn drain<E: Engine>(core: &Rc<Core<E>>, lame_duck: Duration, timeout: Duration) -> DrainReport {
+    let mut timer = core.engine.handle().timer();
+    core.phase.set(Lifecycle::LameDuck);
+    timer.sleep_until(core.now() + lame_duck).await;
+    core.phase.set(Lifecycle::Draining);
+    // Listeners and idle connections all have to notice, and nothing else would wake them.
+    core.engine.handle().wake_all();
+    let deadline = core.now() + timeout;
+    poll_fn(|context| {
+        if core.poll_drained(context).is_ready() && core.listening.get() == 0 {
+            return Poll::Ready(());
+        }
+        timer.poll_expired(deadline, context)
+    })
+    .await;
+    core.retire_upstreams();
+    DrainReport { connections_cut: core.counters.connections_open.value() }
+}
+
+/// Accepts connections until the core drains; then what the kernel has queued, and closes.
+async fn accept<E: Engine>(core: Rc<Core<E>>, mut listener: E::Listener) {
+    let mut timer = core.engine.handle().timer();
+    core.listening.set(core.listening.get() + 1);
+    loop {
+        let mut stopped = false;
+        let accepted = poll_fn(|context| {
+            if core.phase.get() == Lifecycle::Draining {
+                if !std::mem::replace(&mut stopped, true) {
+                    listener.stop();
+                }
+            } else {
+                std::task::ready!(core.poll_room(context));
+            }
+            listener.poll_accept(context)
+        })
+        .await;
+        match accepted {
+            Ok(Some(accepted)) => {
+                let task = serve(core.clone(), accepted);
+                core.engine.handle().spawn(task);
+            }
+            Ok(None) => break,
+            Err(IoError::Exhausted) => {
+                core.counters.accept_failures.increment();
+                timer.sleep_until(core.now() + ACCEPT_PAUSE).await;
+            }
+            // One connection failed before it was accepted.
+            Err(_) => core.counters.accept_failures.increment(),
+        }
+    }
+    core.listening.set(core.listening.get() - 1);
+    core.connection_closed();
+}
+
+async fn sweep<E: Engine>(core: Rc<Core<E>>) {
+    let mut timer = core.engine.handle().timer();
+    let mut next: Moment = core.now();
+    loop {
+        next = next.max(core.now()) + SWEEP_INTERVAL;
+        timer.sleep_until(next).await;
+        core.sweep();
+    }
+}
