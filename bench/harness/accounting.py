@@ -73,9 +73,10 @@ def memory(processes):
 
 @dataclass(frozen=True)
 class CoreTime:
-    """Ticks of one core: how long it worked for anybody, and how long the hypervisor withheld it."""
+    """Ticks of one core: how long it worked for anybody, of that in softirq, and how long the hypervisor had it."""
 
     busy: int
+    softirq: int
     stolen: int
 
     @classmethod
@@ -84,11 +85,12 @@ class CoreTime:
             name, *numbers = line.split()
             if name == f"cpu{core}":
                 user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, numbers[:8])
-                return cls(user + nice + system + irq + softirq, steal)
+                return cls(user + nice + system + irq + softirq, softirq, steal)
         raise OSError(f"/proc/stat knows no core {core}")
 
     def since(self, earlier):
         return {"busy_s": (self.busy - earlier.busy) / TICKS_PER_SECOND,
+                "softirq_s": (self.softirq - earlier.softirq) / TICKS_PER_SECOND,
                 "stolen_s": (self.stolen - earlier.stolen) / TICKS_PER_SECOND}
 
 

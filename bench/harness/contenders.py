@@ -2,10 +2,11 @@
 
 Equal terms: one worker thread, keep-alive on both sides, a pool that can hold as many upstream connections
 as there are clients, placement by a consistent hash of the URI over the three upstream addresses, no access
-log, and descriptors for two sockets per client.
+log, and as many descriptors as that takes.
 """
 
 import os
+import resource
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,19 @@ class Setting:
     connections: int
 
     @property
+    def sockets(self):
+        """Room for every client, its exchange, and as many idle upstream connections.
+
+        Connections to one address don't serve requests for another, so that a pool over three addresses
+        holds more than there are clients; nginx also begins to close idle clients once less than a
+        sixteenth of its room is left.
+        """
+        return 3 * self.connections + 512
+
+    @property
     def descriptors(self):
-        return 2 * self.connections + SPARE_DESCRIPTORS
+        hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        return min(self.sockets, hard_limit)
 
     def write(self, name, text):
         path = self.folder / name
@@ -99,7 +111,7 @@ error_log {setting.folder}/error.log error;
 
 events {{
     use epoll;
-    worker_connections {setting.descriptors};
+    worker_connections {setting.sockets};
 }}
 
 http {{
@@ -139,12 +151,14 @@ http {{
 
 def _haproxy(setting):
     servers = "\n".join(f"    server s{port} 127.0.0.1:{port}" for port in setting.upstream_ports)
+    # HAProxy sizes its table of sockets as twice maxconn, whatever ulimit-n says, and answers 503 beyond it.
+    connections_max = (setting.descriptors - SPARE_DESCRIPTORS) // 2
     # The pool's ratios: by default idle upstream connections are closed once a quarter of the descriptors
     # is in use, which at thousands of connections means a new connection for nearly every request.
     configuration = f"""\
 global
     nbthread 1
-    maxconn {setting.connections + 8}
+    maxconn {connections_max}
     ulimit-n {setting.descriptors}
     tune.pool-low-fd-ratio 100
     tune.pool-high-fd-ratio 100
@@ -157,7 +171,7 @@ defaults
     timeout client 300s
     timeout server 300s
     timeout http-keep-alive 300s
-    maxconn {setting.connections + 8}
+    maxconn {connections_max}
 
 frontend public
     bind 127.0.0.1:{setting.port} backlog 16384

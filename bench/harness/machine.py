@@ -1,5 +1,6 @@
 """What a reader must know of the machine to judge a figure, and what would spoil one."""
 
+import gzip
 import os
 import platform
 import resource
@@ -37,6 +38,7 @@ def describe(chosen):
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "kernel": platform.release(),
         "descriptor_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "softirq_accounted_apart": softirq_is_accounted_apart(),
         "versions": _versions(chosen),
     }
 
@@ -59,7 +61,30 @@ def warnings():
     if _is_running("dockerd"):
         found.append("a docker daemon is running: its firewall rules are evaluated, and usually switch "
                      "connection tracking on, for loopback packets too; stop it and unload its rules first")
+    if softirq_is_accounted_apart() is None:
+        found.append("the kernel's configuration is not readable: if it has CONFIG_IRQ_TIME_ACCOUNTING, the CPU "
+                     "time per request lacks what the network stack did in softirq")
     return found
+
+
+def softirq_is_accounted_apart():
+    """Whether the kernel leaves softirq time out of the thread that it interrupts; `None` where it does not tell."""
+    configuration = _kernel_configuration()
+    if configuration is None:
+        return None
+    return "CONFIG_IRQ_TIME_ACCOUNTING=y" in configuration.splitlines()
+
+
+def _kernel_configuration():
+    try:
+        with gzip.open("/proc/config.gz", "rt") as file:
+            return file.read()
+    except OSError:
+        pass
+    try:
+        return Path(f"/boot/config-{platform.release()}").read_text()
+    except OSError:
+        return None
 
 
 def _loopback_is_tracked():

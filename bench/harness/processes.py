@@ -6,6 +6,7 @@ import subprocess
 import time
 
 STOP_TIMEOUT_S = 2.0
+TERMINATION = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OUTPUT_BYTES_SHOWN_MAX = 2000
 
 
@@ -19,6 +20,9 @@ class Processes:
         return self
 
     def __exit__(self, *_):
+        # A second Ctrl-C must not leave anything behind.
+        for number in TERMINATION:
+            signal.signal(number, signal.SIG_IGN)
         for process in list(self._running):
             self._kill_group(process)
 
@@ -60,13 +64,13 @@ def output_of(process):
 
 
 def raise_on_termination():
-    """Makes SIGTERM and SIGHUP unwind as Ctrl-C does, so that the `with` blocks clean up."""
+    """Makes every request to end unwind as Ctrl-C does, so that the `with` blocks clean up."""
 
     def interrupt(number, _frame):
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
+    for number in TERMINATION:
+        signal.signal(number, interrupt)
 
 
 def wait_until(condition, timeout_s, interval_s=0.01):

@@ -3,7 +3,7 @@
 import json
 from statistics import median
 
-from .contenders import RELAY
+from .contenders import NAMES, RELAY
 
 COLUMNS = ("contender", "req/s", "p50 ms", "p99 ms", "CPU µs/req", "user", "system", "× relay", "min–max", "core",
            "RSS MiB", "anon MiB", "dirty MiB", "errors")
@@ -14,13 +14,7 @@ DISTURBANCE = 0.05
 def summarise(rounds):
     """One row per contender of one case. `rounds`: a list of {contender: figures or {"failed": reason}}."""
     names = list(dict.fromkeys(name for each in rounds for name in each))
-    return [_row(name, rounds) for name in sorted(names, key=_position)]
-
-
-def _position(name):
-    from .contenders import NAMES
-
-    return NAMES.index(name)
+    return [_row(name, rounds) for name in sorted(names, key=NAMES.index)]
 
 
 def _row(name, rounds):
@@ -104,27 +98,26 @@ def _cells(row):
 
 def _failures(rows):
     for row in rows:
-        for reason, count in _counted(row["failures"]):
-            yield f"{row['contender']} failed in {count} of {count_of_rounds(row)} rounds: {reason}"
+        failures = row["failures"]
+        for reason in dict.fromkeys(failures):
+            rounds = row["measured"] + len(failures)
+            yield f"{row['contender']} failed in {failures.count(reason)} of {rounds} rounds: {_one_line(reason)}"
 
 
-def count_of_rounds(row):
-    return row["measured"] + len(row["failures"])
-
-
-def _counted(reasons):
-    return [(reason, reasons.count(reason)) for reason in dict.fromkeys(reasons)]
+def _one_line(text):
+    return " ".join(text.split())
 
 
 def _disturbances(rounds):
-    for number, figures in enumerate(rounds, start=1):
-        for name, each in figures.items():
-            lost = each.get("core_share_of_others", 0) + each.get("core_share_stolen", 0)
-            if lost > DISTURBANCE:
-                yield f"disturbed: in round {number} others had {lost:.0%} of {name}'s core"
-            if each.get("threads_ended"):
-                yield (f"undercounted: in round {number} {each['threads_ended']} threads of {name} ended within "
-                       "the window, and their CPU time with them")
+    for name in dict.fromkeys(name for each in rounds for name in each):
+        figures = [each[name] for each in rounds if name in each]
+        lost = [each.get("core_share_of_others", 0) + each.get("core_share_stolen", 0) for each in figures]
+        disturbed = [share for share in lost if share > DISTURBANCE]
+        if disturbed:
+            yield (f"disturbed: others had up to {max(disturbed):.0%} of {name}'s core, in {len(disturbed)} of "
+                   f"{len(figures)} rounds")
+        if ended := sum(each.get("threads_ended", 0) for each in figures):
+            yield f"undercounted: {ended} threads of {name} ended within a window, and their CPU time with them"
 
 
 def save(run, folder):

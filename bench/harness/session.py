@@ -91,17 +91,18 @@ def _begin(options, command, chosen, skipped):
 
 def _measure_cases(run, options, chosen):
     ports = PortPicker()
+    softirq_apart = bool(run["machine"]["softirq_accounted_apart"])
     with Processes() as running:
         for body in options.bodies:
             for connections in options.connections:
                 case = {"connections": connections, "body": body, "rounds": []}
                 run["cases"].append(case)
                 for number in range(options.rounds):
-                    figures = _measure_round(running, options, chosen, case, number, ports)
+                    figures = _measure_round(running, options, chosen, case, number, ports, softirq_apart)
                     case["rounds"].append(figures)
 
 
-def _measure_round(running, options, chosen, case, number, ports):
+def _measure_round(running, options, chosen, case, number, ports, softirq_apart):
     """Each contender once. The order rotates, so that none always follows the same one."""
     first = number % len(chosen)
     figures = {}
@@ -110,7 +111,8 @@ def _measure_round(running, options, chosen, case, number, ports):
             # nginx's worker may run as another user, and keeps its temporary files in here.
             Path(folder).chmod(0o755)
             try:
-                each = measure(running, contender, options, case["connections"], case["body"], ports, Path(folder))
+                each = measure(running, contender, options, case["connections"], case["body"], ports, Path(folder),
+                               softirq_apart)
                 said = f"{each['requests_per_s']:,.0f} req/s, {each['cpu_us_per_request']:.2f} µs CPU per request"
             except MeasurementFailed as failure:
                 each = {"failed": str(failure)}
