@@ -1,0 +1,130 @@
+"""From raw rounds to tables: medians over the rounds, and ratios to the relay taken within each round."""
+
+import json
+from statistics import median
+
+from .contenders import NAMES, RELAY
+
+COLUMNS = ("contender", "req/s", "p50 ms", "p99 ms", "CPU µs/req", "user", "system", "× relay", "min–max", "core",
+           "RSS MiB", "anon MiB", "dirty MiB", "errors")
+# Above this share of the proxy's core, what other processes took is worth a warning.
+DISTURBANCE = 0.05
+
+
+def summarise(rounds):
+    """One row per contender of one case. `rounds`: a list of {contender: figures or {"failed": reason}}."""
+    names = list(dict.fromkeys(name for each in rounds for name in each))
+    return [_row(name, rounds) for name in sorted(names, key=NAMES.index)]
+
+
+def _row(name, rounds):
+    figures = [each[name] for each in rounds if name in each and "failed" not in each[name]]
+    failures = [each[name]["failed"] for each in rounds if name in each and "failed" in each[name]]
+    row = {"contender": name, "measured": len(figures), "failures": failures}
+    if not figures:
+        return row
+    for key in ("requests_per_s", "p50_us", "p99_us", "cpu_us_per_request", "user_us_per_request",
+                "system_us_per_request", "core_share"):
+        row[key] = median(each[key] for each in figures)
+    for key in ("rss", "anonymous", "private_dirty"):
+        row[key] = median(each["memory"][key] for each in figures)
+    row["errors"] = sum(each["errors"] for each in figures)
+    row["ratios"] = ratios_to_relay(name, rounds)
+    return row
+
+
+def ratios_to_relay(name, rounds):
+    """CPU per request over the relay's of the same round, where both were measured."""
+    ratios = []
+    for each in rounds:
+        mine, floor = each.get(name, {}), each.get(RELAY, {})
+        if "cpu_us_per_request" in mine and "cpu_us_per_request" in floor:
+            ratios.append(mine["cpu_us_per_request"] / floor["cpu_us_per_request"])
+    return ratios
+
+
+def markdown(run):
+    """The whole report of a run: what it ran on, and a table per case."""
+    machine = run["machine"]
+    lines = [
+        f"# Side by side, {machine['date']}, commit {machine['commit']}",
+        "",
+        f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"Linux {machine['kernel']}",
+        *(f"- {name}: {version}" for name, version in machine["versions"].items()),
+        f"- Command: `{run['command']}`",
+        f"- {run['rounds']} rounds, window {run['seconds']:g} s after {run['warmup_seconds']:g} s of the same "
+        f"load, {run['keys']} keys; contender on core {run['proxy_core']}, wrk and upstream on core "
+        f"{run['load_core']}",
+        *(f"- **Warning**: {warning}" for warning in run["warnings"]),
+        *(f"- Skipped: {line}" for line in run["skipped"]),
+    ]
+    for case in run["cases"]:
+        lines += ["", f"## {case['connections']} connections, {case['body']}-byte bodies", "", *_table(case)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(case):
+    yield "| " + " | ".join(COLUMNS) + " |"
+    yield "|" + "|".join(" --- " if column == "contender" else " ---: " for column in COLUMNS) + "|"
+    rows = summarise(case["rounds"])
+    for row in rows:
+        yield "| " + " | ".join(_cells(row)) + " |"
+    notes = [*_failures(rows), *_disturbances(case["rounds"])]
+    if notes:
+        yield ""
+        yield from (f"- {note}" for note in notes)
+
+
+def _cells(row):
+    if not row["measured"]:
+        return [row["contender"], "failed", *([""] * (len(COLUMNS) - 2))]
+    ratios = row["ratios"]
+    return [
+        row["contender"],
+        f"{row['requests_per_s']:,.0f}",
+        f"{row['p50_us'] / 1000:.2f}",
+        f"{row['p99_us'] / 1000:.2f}",
+        f"{row['cpu_us_per_request']:.2f}",
+        f"{row['user_us_per_request']:.2f}",
+        f"{row['system_us_per_request']:.2f}",
+        f"**{median(ratios):.2f}**" if ratios else "",
+        f"{min(ratios):.2f}–{max(ratios):.2f}" if ratios else "",
+        f"{row['core_share']:.0%}",
+        *(f"{row[key] / 2**20:.1f}" for key in ("rss", "anonymous", "private_dirty")),
+        f"{row['errors']:,}",
+    ]
+
+
+def _failures(rows):
+    for row in rows:
+        failures = row["failures"]
+        for reason in dict.fromkeys(failures):
+            rounds = row["measured"] + len(failures)
+            yield f"{row['contender']} failed in {failures.count(reason)} of {rounds} rounds: {_one_line(reason)}"
+
+
+def _one_line(text):
+    return " ".join(text.split())
+
+
+def _disturbances(rounds):
+    for name in dict.fromkeys(name for each in rounds for name in each):
+        figures = [each[name] for each in rounds if name in each]
+        lost = [each.get("core_share_of_others", 0) + each.get("core_share_stolen", 0) for each in figures]
+        disturbed = [share for share in lost if share > DISTURBANCE]
+        if disturbed:
+            yield (f"disturbed: others had up to {max(disturbed):.0%} of {name}'s core, in {len(disturbed)} of "
+                   f"{len(figures)} rounds")
+        if ended := sum(each.get("threads_ended", 0) for each in figures):
+            yield f"undercounted: {ended} threads of {name} ended within a window, and their CPU time with them"
+
+
+def save(run, folder):
+    """Writes the raw rounds and the tables; returns both paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{run['machine']['date']}-{run['machine']['commit']}"
+    raw, tables = folder / f"{stem}.json", folder / f"{stem}.md"
+    raw.write_text(json.dumps(run, indent=1) + "\n")
+    tables.write_text(markdown(run))
+    return raw, tables
