@@ -124,6 +124,8 @@ impl Writer for EpollWriter {
                 }
             }
         }
+        // What was asked for with `buffer` and never filled.
+        self.outbound.clear();
         Poll::Ready(Ok(()))
     }
 
