@@ -13,6 +13,7 @@
 //!   let go of them.
 //! - A deadline is [`IoError::TimedOut`], never an end of file.
 
+pub mod adaptor;
 pub mod buffer;
 pub mod clock;
 pub mod epoll;
