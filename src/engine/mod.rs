@@ -13,12 +13,14 @@
 //!   let go of them.
 //! - A deadline is [`IoError::TimedOut`], never an end of file.
 
+pub mod adaptor;
 pub mod buffer;
 pub mod clock;
 pub mod epoll;
 mod error;
 pub mod executor;
 pub mod outbound;
+pub mod simulated;
 pub mod socket;
 pub mod timer;
 

@@ -4,6 +4,9 @@ use super::buffer::{BufferPool, Lent, Scratch};
 
 /// A lent buffer up to this size is copied behind the queued bytes: one contiguous send costs less than a gathered one.
 const COPY_BYTES_MAX: usize = 4096;
+/// From this many sent bytes on, once they are half of all, the own bytes are moved to the front: a queue that is never
+/// quite empty must not keep everything that it ever sent.
+const MOVE_BYTES_MIN: usize = 4096;
 
 /// The queue of one writer. Empty, it holds no buffer.
 #[derive(Debug)]
@@ -24,7 +27,13 @@ impl Outbound {
 
     /// Where bytes are appended, behind all that is queued.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
-        self.own.get_or_insert_with(|| self.pool.scratch())
+        let own = self.own.get_or_insert_with(|| self.pool.scratch());
+        if self.own_sent >= MOVE_BYTES_MIN && self.own_sent * 2 >= own.len() {
+            own.drain(..self.own_sent);
+            self.lent_at = self.lent_at.saturating_sub(self.own_sent);
+            self.own_sent = 0;
+        }
+        own
     }
 
     /// Queues a lent buffer behind the rest. It is copied if it is small, or if another is still queued.
@@ -110,6 +119,31 @@ mod tests {
         }
         assert_eq!(sent, expected);
         assert_eq!(pool.outstanding(), 0);
+    }
+
+    #[test]
+    fn a_queue_that_is_never_empty_does_not_grow() {
+        let pool = BufferPool::default();
+        let mut outbound = Outbound::new(pool.clone());
+        let (mut queued, mut sent) = (0u32, 0u32);
+        for round in 0..1000 {
+            for _ in 0..400 {
+                outbound.buffer().extend_from_slice(&queued.to_be_bytes());
+                queued += 1;
+            }
+            if round % 100 == 50 {
+                outbound.lend(lent(&pool, 0, COPY_BYTES_MAX + 4));
+            }
+            while outbound.slices().concat().len() > 800 {
+                let next: [u8; 4] = outbound.slices().concat()[..4].try_into().unwrap();
+                if next != [0; 4] || sent == 0 {
+                    assert_eq!(u32::from_be_bytes(next), sent);
+                    sent += 1;
+                }
+                outbound.advance(4);
+            }
+            assert!(outbound.buffer().capacity() < 64 * 1024);
+        }
     }
 
     #[test]
