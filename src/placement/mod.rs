@@ -10,5 +10,5 @@ pub mod snapshot;
 
 pub use hash::KeyHash;
 pub use observation::{Observation, ObservationKind};
-pub use published::{Published, Subscriber};
+pub use published::{Published, SnapshotReader, Subscriber};
 pub use snapshot::{Replica, ReplicaId, ReplicaSpec, Service, ServiceSpec, Snapshot};

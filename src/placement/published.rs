@@ -32,9 +32,27 @@ impl Published {
         self.newest.load_full()
     }
 
+    /// A reading end for who asks now and then.
+    pub fn reader(&self) -> SnapshotReader {
+        SnapshotReader { newest: Arc::clone(&self.newest) }
+    }
+
     /// A reading end, for one core.
     pub fn subscribe(&self) -> Subscriber {
         Subscriber { cache: Cache::new(Arc::clone(&self.newest)) }
+    }
+}
+
+/// A reading end for anyone who asks now and then; a core uses a [`Subscriber`].
+#[derive(Clone, Debug)]
+pub struct SnapshotReader {
+    newest: Arc<ArcSwap<Snapshot>>,
+}
+
+impl SnapshotReader {
+    /// The newest snapshot.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.newest.load_full()
     }
 }
 

@@ -1,0 +1,154 @@
+//! The data-plane threads: which engine they run, and starting and joining them.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam::channel::Sender;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use tokio::sync::mpsc;
+
+use super::Failure;
+use crate::base::policy::ClientLimits;
+use crate::config::EngineChoice;
+use crate::control::Shared;
+use crate::dataplane::{CoreSettings, DrainReport, run_core};
+use crate::engine::epoll::Epoll;
+use crate::placement::{Observation, Published};
+
+/// The engine that all cores run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EngineKind {
+    Epoll,
+}
+
+impl EngineKind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            EngineKind::Epoll => "epoll",
+        }
+    }
+}
+
+/// The engine for a choice of the configuration.
+pub(super) fn choose(choice: EngineChoice) -> Result<EngineKind, Failure> {
+    match choice {
+        EngineChoice::Epoll | EngineChoice::Auto => Ok(EngineKind::Epoll),
+        EngineChoice::IoUring => Err("io_uring".into()),
+    }
+}
+
+/// One core for each CPU that this process may run on.
+pub(super) fn available() -> NonZeroUsize {
+    NonZeroUsize::new(cpus().len()).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn cpus() -> Vec<usize> {
+    let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+    (0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect()
+}
+
+/// How the cores are to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) engine: EngineKind,
+    pub(super) cores: NonZeroUsize,
+    pub(super) client: ClientLimits,
+    pub(super) connections_max: u64,
+    pub(super) pin: bool,
+}
+
+/// The running threads.
+#[derive(Debug)]
+pub(super) struct CoreThreads {
+    threads: Vec<JoinHandle<DrainReport>>,
+}
+
+/// Reports a core's end, however it comes about.
+struct Ended {
+    core: usize,
+    report: mpsc::UnboundedSender<usize>,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // The receiver is gone only when the program ends.
+        let _ = self.report.send(self.core);
+    }
+}
+
+impl CoreThreads {
+    /// Starts one thread for each core. The receiver gets the number of each core that ends.
+    pub(super) fn start(
+        plan: &Plan,
+        listeners: Vec<Vec<TcpListener>>,
+        shared: &Arc<Shared>,
+        published: &Published,
+        observe: &Sender<Observation>,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<usize>), Failure> {
+        let (report, ended) = mpsc::unbounded_channel();
+        let cpus = cpus();
+        let mut threads = Vec::new();
+        for (index, (listeners, link)) in listeners.into_iter().zip(&shared.cores).enumerate() {
+            let settings = CoreSettings {
+                index,
+                cores: plan.cores,
+                client: plan.client,
+                connections_max: share(plan.connections_max, index, plan.cores),
+                snapshots: published.subscribe(),
+                mailbox: link.mailbox.clone(),
+                observations: observe.clone(),
+                counters: link.counters.clone(),
+                seed: RandomState::new().hash_one(index),
+            };
+            let ended = Ended { core: index, report: report.clone() };
+            let cpu = cpus.get(index).copied().filter(|_| plan.pin && plan.cores.get() <= cpus.len());
+            let engine = plan.engine;
+            let thread = thread::Builder::new().name(format!("core-{index}")).spawn(move || {
+                let _ended = ended;
+                pin(cpu);
+                run_thread(engine, listeners, settings)
+            })?;
+            threads.push(thread);
+        }
+        Ok((CoreThreads { threads }, ended))
+    }
+
+    /// Waits for all cores.
+    pub(super) fn join(self) -> Result<Vec<DrainReport>, Failure> {
+        self.threads.into_iter().map(|thread| thread.join().map_err(|_| "a core panicked".into())).collect()
+    }
+}
+
+/// The part of `total` that belongs to one core; the parts add up to it, with one at least for each.
+fn share(total: u64, core: usize, cores: NonZeroUsize) -> usize {
+    let cores = cores.get() as u64;
+    let share = total / cores + u64::from((core as u64) < total % cores);
+    usize::try_from(share.max(1)).unwrap_or(usize::MAX)
+}
+
+fn pin(cpu: Option<usize>) {
+    let Some(cpu) = cpu else { return };
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    if let Err(error) = sched_setaffinity(None, &set) {
+        tracing::warn!(cpu, %error, "cannot pin a core to its CPU");
+    }
+}
+
+fn run_thread(engine: EngineKind, listeners: Vec<TcpListener>, settings: CoreSettings) -> DrainReport {
+    let index = settings.index;
+    match engine {
+        EngineKind::Epoll => {
+            let engine = Epoll::new().unwrap_or_else(|error| panic!("core {index}: no epoll instance: {error}"));
+            let listeners = listeners
+                .into_iter()
+                .map(|socket| engine.listener(socket))
+                .collect::<Result<Vec<_>, _>>()
+                .unwrap_or_else(|error| panic!("core {index}: cannot watch a listener: {error}"));
+            engine.run(run_core(engine.clone(), listeners, settings))
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Arguments and the commands.
+
+mod check;
+mod cores;
+mod demo;
+mod limits;
+mod run;
+mod worker;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An ingress proxy that owns its replicas.
+///
+/// Without a command it serves its embedded default: 127.0.0.1:5000 in front of three echo workers.
+#[derive(Debug, Parser)]
+#[command(name = "ringway", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve what a configuration file says.
+    Run {
+        /// The configuration file.
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Say what is wrong with a configuration file.
+    Check {
+        /// The configuration file.
+        #[arg(value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Run one of the bundled replicas.
+    Worker {
+        #[command(subcommand)]
+        worker: Worker,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Worker {
+    /// Answer /home with a greeting, /heartbeat with nothing, and anything else with its own body.
+    Echo {
+        /// The address to listen on.
+        #[arg(long, default_value = "127.0.0.1:9001")]
+        listen: SocketAddr,
+        /// The name to answer by; the address if none is given.
+        #[arg(long)]
+        id: Option<String>,
+    },
+}
+
+/// A command's failure: what to tell the operator.
+type Failure = Box<dyn std::error::Error>;
+
+/// Does what the arguments say.
+pub fn execute(arguments: Arguments) -> ExitCode {
+    let done = match arguments.command {
+        None => demo::run(),
+        Some(Command::Run { config }) => run::run(&config),
+        Some(Command::Check { config }) => check::check(&config),
+        Some(Command::Worker { worker: Worker::Echo { listen, id } }) => worker::echo(listen, id),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("ringway: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

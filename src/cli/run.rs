@@ -1,0 +1,134 @@
+//! `ringway run -c FILE`: configuration -> listeners -> cores -> control, until a signal.
+
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tracing_subscriber::EnvFilter;
+
+use super::cores::{self, CoreThreads, Plan};
+use super::{Failure, limits};
+use crate::admin;
+use crate::config::{Config, LogLevel};
+use crate::control::{self, Control, CoreLink, RunInfo, Shared, Stopped};
+use crate::engine::socket;
+use crate::placement::{Published, Snapshot};
+
+/// Observations that may wait for the control thread.
+const OBSERVATIONS_MAX: usize = 4096;
+
+pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
+    match Config::load(path) {
+        Ok(config) => serve(&config),
+        Err(errors) => {
+            eprintln!("{errors}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Serves a configuration until a signal ends it. Everything that can fail for want of an address, a descriptor or an
+/// engine fails here, before the first request.
+pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
+    start_log(config);
+    let descriptors = limits::raise_descriptors();
+    let cores = config.cores.unwrap_or_else(cores::available);
+    let engine = cores::choose(config.engine)?;
+    let listeners = listen(config, cores)?;
+    let operator = operator_listener(config)?;
+
+    let published = Published::new(Snapshot::build(control::service_specs(config), None));
+    let links: Box<[CoreLink]> = (0..cores.get()).map(|_| CoreLink::default()).collect();
+    let (observe, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
+    let connections_max = config.client.connections_max.map_or(limits::connections(descriptors), |max| max.get() as u64);
+    let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max };
+    tracing::info!(engine = info.engine, cores, descriptors, connections_max, "starting");
+    let shared = Arc::new(Shared::new(info, links, published.reader()));
+
+    let plan = Plan { engine, cores, client: config.client, connections_max, pin: config.cores.is_none_or(|_| true) };
+    let (threads, ended) = CoreThreads::start(&plan, listeners, &shared, &published, &observe)?;
+    let control = Control { shared: shared.clone(), published, observations, ended, drain: config.drain };
+    let stopped = run_control(control, operator, config, shared)?;
+    finish(stopped, threads)
+}
+
+fn start_log(config: &Config) {
+    let level = match config.log.level {
+        LogLevel::Error => "error",
+        LogLevel::Warn => "warn",
+        LogLevel::Info => "info",
+        LogLevel::Debug => "debug",
+        LogLevel::Trace => "trace",
+    };
+    // A second subscriber is refused: then the first, of the same process, goes on.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(format!("warn,ringway={level}")))
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// For each core its listeners, one for each address.
+fn listen(config: &Config, cores: NonZeroUsize) -> Result<Vec<Vec<TcpListener>>, Failure> {
+    let mut of_cores: Vec<Vec<TcpListener>> = (0..cores.get()).map(|_| Vec::new()).collect();
+    for &address in &config.listen.http {
+        let sockets = socket::listen(address, cores.get())
+            .map_err(|error| format!("cannot listen on {address} (listen.http): {error}"))?;
+        for (listeners, socket) in of_cores.iter_mut().zip(sockets) {
+            listeners.push(socket);
+        }
+    }
+    for listener in of_cores.iter().take(1).flatten() {
+        tracing::info!(address = %listener.local_addr()?, "listening for clients");
+    }
+    Ok(of_cores)
+}
+
+fn operator_listener(config: &Config) -> Result<TcpListener, Failure> {
+    let address = config.admin.listen;
+    let listener = TcpListener::bind(address)
+        .map_err(|error| format!("cannot listen on {address} (admin.listen): {error}"))?;
+    listener.set_nonblocking(true)?;
+    tracing::info!(address = %listener.local_addr()?, "listening for the operator");
+    if let Some(address) = config.exposed_address() {
+        tracing::warn!(%address, "control calls need no token: whoever reaches the address can make them");
+    }
+    Ok(listener)
+}
+
+fn run_control(
+    control: Control,
+    operator: TcpListener,
+    config: &Config,
+    shared: Arc<Shared>,
+) -> Result<Stopped, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let router = admin::router(shared, config.admin.token.clone());
+    let stopped = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(operator)?;
+        let answer = async {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "the admin interface is gone; requests are still served");
+            }
+            std::future::pending().await
+        };
+        control::run(control, answer).await
+    })?;
+    Ok(stopped)
+}
+
+fn finish(stopped: Stopped, threads: CoreThreads) -> Result<ExitCode, Failure> {
+    match stopped {
+        Stopped::Impatient => {
+            tracing::warn!("stopped at once: open connections are cut");
+            Ok(ExitCode::FAILURE)
+        }
+        Stopped::CoreLost(core) => Err(format!("core {core} stopped by itself; its thread said why above").into()),
+        Stopped::Drained => {
+            let cut: u64 = threads.join()?.iter().map(|report| report.connections_cut).sum();
+            tracing::info!(connections_cut = cut, "drained");
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The control thread's state and decisions: what the cores are given, what they report, when they stop.
+
+pub mod recovery;
+mod run;
+mod specs;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::base::core_counters::CoreCounters;
+use crate::base::mailbox::{CoreMessage, Mailbox};
+use crate::placement::SnapshotReader;
+
+pub use run::{Control, Stopped, run};
+pub use specs::service_specs;
+
+/// What control and one core share.
+#[derive(Clone, Debug, Default)]
+pub struct CoreLink {
+    /// What the core counts.
+    pub counters: Arc<CoreCounters>,
+    /// What the core is told.
+    pub mailbox: Arc<Mailbox>,
+}
+
+/// What the whole program runs as.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// The engine's name.
+    pub engine: &'static str,
+    /// The effective limit of descriptors.
+    pub descriptors_max: u64,
+    /// Client connections at most, of all cores together.
+    pub connections_max: u64,
+}
+
+/// What the admin interface reads. Written by the control thread (`draining`), and by each core (its counters).
+#[derive(Debug)]
+pub struct Shared {
+    /// How the program runs.
+    pub info: RunInfo,
+    /// One link per core, by number.
+    pub cores: Box<[CoreLink]>,
+    /// The published snapshots.
+    pub snapshots: SnapshotReader,
+    draining: AtomicBool,
+}
+
+impl Shared {
+    /// The state of a program that serves.
+    pub fn new(info: RunInfo, cores: Box<[CoreLink]>, snapshots: SnapshotReader) -> Self {
+        Shared { info, cores, snapshots, draining: AtomicBool::new(false) }
+    }
+
+    /// Whether new requests should go elsewhere: the program is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn tell_all(&self, message: &CoreMessage) {
+        for core in &self.cores {
+            core.mailbox.send(message.clone());
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The bundled replicas.
+
+pub mod echo;
