@@ -5,6 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Files by path; no names.
@@ -20,9 +22,25 @@ impl Surroundings for Files {
     }
 }
 
-fn parse(text: &str) -> Config {
+fn try_parse(text: &str) -> Result<Config, ConfigErrors> {
     let files = Files([(PathBuf::from("etc/token"), "s3cret\n")].into());
-    Config::parse_within("etc/ringway.toml", text, &files).unwrap_or_else(|errors| panic!("{errors}"))
+    Config::parse_within("etc/ringway.toml", text, &files)
+}
+
+fn parse(text: &str) -> Config {
+    try_parse(text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Whatever a file holds, it is read or every error of it stands on a line of its own, with a line that exists.
+fn assert_read_or_explained(text: &str) {
+    let Err(errors) = try_parse(text) else { return };
+    assert!(errors.iter().count() > 0, "{text}");
+    let lines = text.split('\n').count();
+    assert!(
+        errors.iter().all(|error| error.line.is_some_and(|line| (1..=lines).contains(&line))),
+        "{errors}"
+    );
+    assert!(errors.to_string().lines().all(|line| line.starts_with("etc/ringway.toml:")), "{errors}");
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -171,4 +189,25 @@ fn a_byte_order_mark_and_windows_line_ends_are_no_mistakes() {
 fn free_ports_may_be_asked_for_more_than_once() {
     let config = parse("listen.http = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\nadmin.listen = \"127.0.0.1:0\"");
     assert_eq!(config.listen.http.len(), 2);
+}
+
+#[test]
+fn a_file_cut_at_any_byte_is_read_or_explained() {
+    let whole = include_str!("tests/every_key.toml");
+    for end in 0..whole.len() {
+        assert_read_or_explained(&whole[..end]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_file_with_anything_in_it_is_read_or_explained(
+        from in 0_usize..1_200, length in 0_usize..20, inserted in "[\\x00-\\x7fé]{0,12}"
+    ) {
+        let mut text = include_str!("tests/every_key.toml").to_owned();
+        let from = from.min(text.len());
+        let to = (from + length).min(text.len());
+        text.replace_range(from..to, &inserted);
+        assert_read_or_explained(&text);
+    }
 }
