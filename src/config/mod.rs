@@ -1,1 +1,206 @@
-//! config
+//! The file as written -> [`Config`], already valid.
+//!
+//! One TOML file; every key has a default, and a key that does not exist is an error. Reading finds every mistake at
+//! once and names its line and key. Names are resolved and the token is read here, once: what follows gets addresses
+//! and values only.
+
+mod address;
+mod admin;
+mod error;
+mod file;
+mod limits;
+mod reader;
+mod replicas;
+mod section;
+mod service;
+mod suggestion;
+mod surroundings;
+mod syntax;
+mod value;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use crate::base::key_source::{Fallback, KeySource};
+use crate::base::policy::{ClientLimits, DrainPolicy, PoolLimits, RetryPolicy, Timeouts};
+use crate::base::route_match::RouteMatch;
+
+pub use admin::AdminToken;
+pub use error::{ConfigError, ConfigErrors, Fault};
+pub use surroundings::{Surroundings, System};
+
+/// The largest configuration file, in bytes.
+pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// The most cores.
+pub const CORES_MAX: usize = 1_024;
+/// The most addresses that `listen.http` may name.
+pub const LISTENERS_MAX: usize = 64;
+/// The most services.
+pub const SERVICES_MAX: usize = 1_024;
+/// The most replicas of one service.
+pub const REPLICAS_MAX: usize = 1_024;
+/// The most sources that one service's `key` may list.
+pub const KEY_SOURCES_MAX: usize = 16;
+/// The largest weight of a replica; the slot table resolves no finer shares.
+pub const WEIGHT_MAX: u32 = 1_000;
+
+/// A whole configuration; whatever a file can get wrong has been checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `engine`.
+    pub engine: EngineChoice,
+    /// `cores`; `None`: one for each CPU of the affinity mask.
+    pub cores: Option<NonZeroUsize>,
+    /// `listen`.
+    pub listen: ListenConfig,
+    /// `[admin]`.
+    pub admin: AdminConfig,
+    /// `[client]`.
+    pub client: ClientLimits,
+    /// `[drain]`.
+    pub drain: DrainPolicy,
+    /// `[log]`.
+    pub log: LogConfig,
+    /// `[[service]]`, in the order of the file; names and match rules differ. May be empty: then all is 404.
+    pub services: Box<[ServiceConfig]>,
+}
+
+/// Which engine the cores run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// io_uring where a probe finds it working and it is ahead, else epoll.
+    #[default]
+    Auto,
+    /// io_uring, or the start fails.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+/// Where clients are listened to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenConfig {
+    /// `listen.http`: one address at least, all different but for those with port 0 (any free port).
+    pub http: Box<[SocketAddr]>,
+}
+
+/// Where the operator is listened to.
+#[derive(Clone, Debug)]
+pub struct AdminConfig {
+    /// `admin.listen`.
+    pub listen: SocketAddr,
+    /// `admin.on_ingress`: whether `/rep`, `/add` and `/rm` also answer on `listen.http`.
+    pub on_ingress: bool,
+    /// What `admin.token_file` holds; `None`: calls need no token.
+    pub token: Option<AdminToken>,
+    /// `admin.allow_unauthenticated`: the operator accepts that others can call, see
+    /// [`exposed_address`](Config::exposed_address).
+    pub allow_unauthenticated: bool,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `log.level`.
+    pub level: LogLevel,
+    /// `log.format`.
+    pub format: LogFormat,
+}
+
+/// The least severe level that is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the field's")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One line of text.
+    #[default]
+    Text,
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// `name`: unique; "default" if the file gives none.
+    pub name: Box<str>,
+    /// `match`: unique.
+    pub route: RouteMatch,
+    /// `key`: one source at least.
+    pub keys: Box<[KeySource]>,
+    /// `fallback`.
+    pub fallback: Fallback,
+    /// `placement.algorithm`.
+    pub placement: PlacementAlgorithm,
+    /// `replicas.addresses`: one at least; names differ.
+    pub replicas: Box<[ReplicaConfig]>,
+    /// `timeouts`.
+    pub timeouts: Timeouts,
+    /// `pool`.
+    pub pool: PoolLimits,
+    /// `retries`.
+    pub retries: RetryPolicy,
+}
+
+/// How a service's keys are spread over its replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PlacementAlgorithm {
+    /// Weighted rendezvous over a fixed slot table.
+    #[default]
+    Rendezvous,
+}
+
+/// One replica that somebody else starts and stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaConfig {
+    /// The stable name that places it: by default the address as written.
+    pub name: Box<str>,
+    /// Where it listens; resolved once, when the file was read. The port is not 0.
+    pub address: SocketAddr,
+    /// 1 to [`WEIGHT_MAX`].
+    pub weight: u32,
+}
+
+impl Config {
+    /// Reads a file of at most [`FILE_BYTES_MAX`] bytes, see [`parse`](Config::parse).
+    pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+        let name = path.display().to_string();
+        let of_file = |fault| ConfigErrors::of_file(&name, fault);
+        let bytes = System.read(path, FILE_BYTES_MAX).map_err(|reason| of_file(Fault::Unreadable(reason)))?;
+        file::text(&bytes)
+            .map_err(|error| ConfigErrors::new(&name, vec![error]))
+            .and_then(|text| Config::parse(&name, text))
+    }
+
+    /// Reads a configuration's text; `file_name` stands in the errors, and paths in the file are relative to its
+    /// folder. Host names are resolved and the token file is read, so it may block; call it before a core runs.
+    pub fn parse(file_name: &str, text: &str) -> Result<Config, ConfigErrors> {
+        Config::parse_within(file_name, text, &System)
+    }
+
+    /// [`parse`](Config::parse) with other names and files than the system's.
+    pub fn parse_within(
+        file_name: &str,
+        text: &str,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Config, ConfigErrors> {
+        file::parse(file_name, text, surroundings).map_err(|errors| ConfigErrors::new(file_name, errors))
+    }
+
+    /// An address through which others than this machine can make control calls without a token, because
+    /// `admin.allow_unauthenticated` says so: the log warns of it.
+    pub fn exposed_address(&self) -> Option<SocketAddr> {
+        self.admin.exposed_address(&self.listen.http)
+    }
+}
+#[cfg(test)]
+mod tests;

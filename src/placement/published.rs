@@ -19,9 +19,16 @@ impl Published {
         Published { newest: Arc::new(ArcSwap::from_pointee(first)) }
     }
 
-    /// Replaces the snapshot for all subscribers at once; returns it. Readers are never waited for: each sees it the
+    /// Replaces the snapshot for all subscribers at once; returns it. `next` must have been built from
+    /// [`current`](Published::current). Readers are never waited for: each sees it the
     /// next time that it looks, and what it still holds stays whole.
     pub fn publish(&mut self, next: Snapshot) -> Arc<Snapshot> {
+        // Built from an older one, it would give replica ids away twice.
+        debug_assert_eq!(
+            next.generation,
+            self.newest.load().generation + 1,
+            "built from the newest snapshot"
+        );
         let next = Arc::new(next);
         self.newest.store(Arc::clone(&next));
         next

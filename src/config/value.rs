@@ -1,0 +1,145 @@
+//! Values of the file, each with its place, read as the type that is wanted.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::error::Fault;
+use super::reader::Reader;
+use super::section::Section;
+
+/// One value of the file.
+pub(super) struct Value<'a> {
+    pub(super) reader: &'a Reader<'a>,
+    path: String,
+    at: usize,
+    value: &'a DeValue<'a>,
+}
+
+impl<'a> Value<'a> {
+    pub(super) fn new(reader: &'a Reader<'a>, path: String, value: &'a Spanned<DeValue<'a>>) -> Self {
+        Value { reader, path, at: value.span().start, value: value.get_ref() }
+    }
+
+    /// A string.
+    pub(super) fn text(&self, example: &str) -> Option<&'a str> {
+        let text = self.value.as_str();
+        if text.is_none() {
+            self.wrong_type("a string", example);
+        }
+        text
+    }
+
+    /// A number in a range. One that no integer type holds is out of the range, too.
+    pub(super) fn number<N>(&self, range: RangeInclusive<N>, advice: &'static str) -> Option<N>
+    where
+        N: Copy + Display + PartialOrd + TryFrom<i128>,
+    {
+        let Some(integer) = self.value.as_integer() else {
+            self.wrong_type("a whole number", "1000");
+            return None;
+        };
+        let number = i128::from_str_radix(integer.as_str(), integer.radix());
+        let negative = integer.as_str().starts_with('-');
+        match number.ok().and_then(|number| N::try_from(number).ok()) {
+            Some(number) if range.contains(&number) => return Some(number),
+            Some(number) if number < *range.start() => self.fail(too_small(&range, advice)),
+            None if negative => self.fail(too_small(&range, advice)),
+            _ => self.fail(Fault::TooLarge { max: range.end().to_string(), advice }),
+        }
+        None
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self) -> Option<bool> {
+        let flag = self.value.as_bool();
+        if flag.is_none() {
+            self.wrong_type("true or false", "true");
+        }
+        flag
+    }
+
+    /// One of some words (at least one), see [`Section::word`].
+    pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)], planned: &[&str]) -> Option<T> {
+        let known = words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(" or ");
+        let word = self.text(&format!("\"{}\"", words[0].0))?;
+        let found = words.iter().find(|(known, _)| *known == word).map(|(_, meaning)| *meaning);
+        if found.is_none() && planned.contains(&word) {
+            self.fail(Fault::NotYet { what: format!("'{word}'"), instead: format!("use {known}") });
+        } else if found.is_none() {
+            self.fail(Fault::UnknownWord { word: word.to_owned(), known });
+        }
+        found
+    }
+
+    /// The entries of a list with at least one and at most `entries_max` entries.
+    pub(super) fn list(&self, entries_max: usize, example: &'static str) -> Vec<Value<'a>> {
+        let Some(list) = self.value.as_array() else {
+            self.wrong_type("a list", example);
+            return Vec::new();
+        };
+        match list.len() {
+            0 => self.fail(Fault::EmptyList(example)),
+            count if count > entries_max => self.fail(Fault::TooMany(entries_max)),
+            _ => {}
+        }
+        list.iter().take(entries_max).enumerate().map(|(index, entry)| self.entry(index, entry)).collect()
+    }
+
+    /// One value, or a list of them.
+    pub(super) fn one_or_list(self, entries_max: usize, example: &'static str) -> Vec<Value<'a>> {
+        if self.value.is_array() { self.list(entries_max, example) } else { vec![self] }
+    }
+
+    /// Reads the value as a table; anything else as an empty one, after reporting it.
+    pub(super) fn section<T>(&self, example: &'static str, read: impl FnOnce(&mut Section<'a>) -> T) -> T {
+        if self.value.as_table().is_none() {
+            self.wrong_type("a table", example);
+        }
+        Section::read(self.reader, self.path.clone(), self.at, self.value.as_table(), read)
+    }
+
+    /// Whether the value is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
+    /// Reports an error of this value.
+    pub(super) fn fail(&self, fault: Fault) {
+        self.reader.fail(self.path.clone(), self.at, fault);
+    }
+
+    /// `result`, its error reported.
+    pub(super) fn check<T>(&self, result: Result<T, impl Into<Fault>>) -> Option<T> {
+        result.map_err(|fault| self.fail(fault.into())).ok()
+    }
+
+    /// The value's line.
+    pub(super) fn line(&self) -> usize {
+        self.reader.line(self.at)
+    }
+
+    fn entry(&self, index: usize, entry: &'a Spanned<DeValue<'a>>) -> Value<'a> {
+        Value::new(self.reader, format!("{}[{index}]", self.path), entry)
+    }
+
+    /// Reports that the value is of another type.
+    fn wrong_type(&self, expected: &'static str, example: &str) {
+        let found = match self.value {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.fail(Fault::WrongType { expected, found, example: example.to_owned() });
+    }
+}
+
+fn too_small<N: Display>(range: &RangeInclusive<N>, advice: &'static str) -> Fault {
+    Fault::TooSmall { min: range.start().to_string(), advice }
+}
