@@ -46,14 +46,20 @@ impl Page<'_> {
         self.total("connections_accepted_total", "Client connections accepted.", |c| {
             c.connections_accepted.value()
         });
-        self.total("accept_failures_total", "Failures to accept a connection.", |c| c.accept_failures.value());
+        self.total("accept_failures_total", "Failures to accept a connection.", |c| {
+            c.accept_failures.value()
+        });
         self.total("upstream_connects_total", "Upstream connections begun.", |c| c.upstream_connects.value());
         self.total("upstream_connect_failures_total", "Upstream connections that failed.", |c| {
             c.upstream_connect_failures.value()
         });
-        self.total("upstream_reuses_total", "Exchanges on a pooled connection.", |c| c.upstream_reuses.value());
+        self.total("upstream_reuses_total", "Exchanges on a pooled connection.", |c| {
+            c.upstream_reuses.value()
+        });
         self.total("retries_total", "Attempts after the first.", |c| c.retries.value());
-        self.total("retries_refused_total", "Retries that the budget refused.", |c| c.retries_refused.value());
+        self.total("retries_refused_total", "Retries that the budget refused.", |c| {
+            c.retries_refused.value()
+        });
         self.total("aborted_after_head_total", "Answers cut after their head was sent.", |c| {
             c.aborted_after_head.value()
         });

@@ -142,7 +142,8 @@ fn run_thread(engine: EngineKind, listeners: Vec<TcpListener>, settings: CoreSet
     let index = settings.index;
     match engine {
         EngineKind::Epoll => {
-            let engine = Epoll::new().unwrap_or_else(|error| panic!("core {index}: no epoll instance: {error}"));
+            let engine =
+                Epoll::new().unwrap_or_else(|error| panic!("core {index}: no epoll instance: {error}"));
             let listeners = listeners
                 .into_iter()
                 .map(|socket| engine.listener(socket))

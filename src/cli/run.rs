@@ -42,12 +42,19 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let published = Published::new(Snapshot::build(control::service_specs(config), None));
     let links: Box<[CoreLink]> = (0..cores.get()).map(|_| CoreLink::default()).collect();
     let (observe, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
-    let connections_max = config.client.connections_max.map_or(limits::connections(descriptors), |max| max.get() as u64);
+    let connections_max =
+        config.client.connections_max.map_or(limits::connections(descriptors), |max| max.get() as u64);
     let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max };
     tracing::info!(engine = info.engine, cores, descriptors, connections_max, "starting");
     let shared = Arc::new(Shared::new(info, links, published.reader()));
 
-    let plan = Plan { engine, cores, client: config.client, connections_max, pin: config.cores.is_none_or(|_| true) };
+    let plan = Plan {
+        engine,
+        cores,
+        client: config.client,
+        connections_max,
+        pin: config.cores.is_none_or(|_| true),
+    };
     let (threads, ended) = CoreThreads::start(&plan, listeners, &shared, &published, &observe)?;
     let control = Control { shared: shared.clone(), published, observations, ended, drain: config.drain };
     let stopped = run_control(control, operator, config, shared)?;
@@ -124,7 +131,9 @@ fn finish(stopped: Stopped, threads: CoreThreads) -> Result<ExitCode, Failure> {
             tracing::warn!("stopped at once: open connections are cut");
             Ok(ExitCode::FAILURE)
         }
-        Stopped::CoreLost(core) => Err(format!("core {core} stopped by itself; its thread said why above").into()),
+        Stopped::CoreLost(core) => {
+            Err(format!("core {core} stopped by itself; its thread said why above").into())
+        }
         Stopped::Drained => {
             let cut: u64 = threads.join()?.iter().map(|report| report.connections_cut).sum();
             tracing::info!(connections_cut = cut, "drained");

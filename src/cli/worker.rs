@@ -29,6 +29,7 @@ pub(super) fn serve_echo(socket: TcpListener, id: String) -> Result<(), Failure>
 
 /// One listening socket.
 pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let sockets = socket::listen(address, 1).map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let sockets =
+        socket::listen(address, 1).map_err(|error| format!("cannot listen on {address}: {error}"))?;
     sockets.into_iter().next().ok_or_else(|| format!("no socket for {address}").into())
 }

@@ -160,7 +160,8 @@ impl Watch {
     fn conclude(&mut self, control: &Control, id: ReplicaId, answered: bool) {
         self.recovery.note_probe(id, answered, self.now());
         let snapshot = control.published.current();
-        let replica = snapshot.services.iter().flat_map(|service| &service.replicas).find(|replica| replica.id == id);
+        let replica =
+            snapshot.services.iter().flat_map(|service| &service.replicas).find(|replica| replica.id == id);
         if let Some(replica) = replica.filter(|_| answered) {
             replica.health.set();
             tracing::info!(replica = %replica.name, address = %replica.address, "replica is up again");

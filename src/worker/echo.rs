@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::engine::{Connection, Engine, IoError, Lent, Listener, Reader, Writer, accept, flush, read};
+use crate::engine::{Connection, Engine, IoError, Lent, Writer, accept, flush, read};
 use crate::h1::{self, BodyDecoder, BodyStep, FieldTable, HeadLimits, Parse, encode};
 use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
 
@@ -104,7 +104,8 @@ impl<E: Engine> Server<E> {
 
     fn content(&self, asked: &Asked, body: Vec<u8>) -> Vec<u8> {
         if asked.home {
-            format!("{{\"message\":\"Hello from Server: {}\",\"status\":\"successful\"}}", self.id).into_bytes()
+            format!("{{\"message\":\"Hello from Server: {}\",\"status\":\"successful\"}}", self.id)
+                .into_bytes()
         } else if asked.heartbeat {
             Vec::new()
         } else if matches!(asked.body, MessageBodyLength::None) {
@@ -155,8 +156,7 @@ impl<E: Engine> Server<E> {
 
     async fn fill(&mut self) -> Result<(), Over> {
         let deadline = self.engine.handle().now() + PATIENCE;
-        let lent: Option<Lent> =
-            read(&mut self.reader, &mut self.timer, deadline).await.map_err(|_| Over)?;
+        let lent: Option<Lent> = read(&mut self.reader, &mut self.timer, deadline).await.map_err(|_| Over)?;
         self.pending.extend_from_slice(&lent.ok_or(Over)?);
         Ok(())
     }

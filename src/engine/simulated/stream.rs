@@ -110,4 +110,9 @@ impl Writer for SimulatedWriter {
     fn shutdown(&mut self) {
         self.socket.world.borrow_mut().shut(self.socket.link, self.socket.side);
     }
+
+    fn abort(&mut self) {
+        self.outbound.clear();
+        self.socket.world.borrow_mut().reset(self.socket.link, self.socket.side);
+    }
 }

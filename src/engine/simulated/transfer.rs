@@ -114,6 +114,14 @@ impl World {
         }
     }
 
+    /// Resets the connection from `side`, which sends no end of its stream any more.
+    pub(super) fn reset(&mut self, id: u64, side: Side) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.end(side).shut = true;
+            self.abort(id, side);
+        }
+    }
+
     /// Sends a reset from `side`, in place of all that is under way from it.
     pub(super) fn abort(&mut self, id: u64, side: Side) {
         let Some(link) = self.links.get_mut(&id) else { return };
