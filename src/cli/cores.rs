@@ -57,7 +57,6 @@ pub(super) struct Plan {
     pub(super) cores: NonZeroUsize,
     pub(super) client: ClientLimits,
     pub(super) connections_max: u64,
-    pub(super) pin: bool,
 }
 
 /// The running threads.
@@ -104,7 +103,8 @@ impl CoreThreads {
                 seed: RandomState::new().hash_one(index),
             };
             let ended = Ended { core: index, report: report.clone() };
-            let cpu = cpus.get(index).copied().filter(|_| plan.pin && plan.cores.get() <= cpus.len());
+            // Fewer CPUs than cores: then the kernel shares them out better than we could.
+            let cpu = cpus.get(index).copied().filter(|_| plan.cores.get() <= cpus.len());
             let engine = plan.engine;
             let thread = thread::Builder::new().name(format!("core-{index}")).spawn(move || {
                 let _ended = ended;

@@ -1,5 +1,6 @@
 //! `ringway run -c FILE`: configuration -> listeners -> cores -> control, until a signal.
 
+use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -73,6 +74,8 @@ fn start_log(config: &Config) {
     let _ = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(format!("warn,ringway={level}")))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
         .try_init();
 }
 

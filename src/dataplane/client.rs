@@ -31,6 +31,8 @@ pub(super) struct Client<E: Engine> {
     pub(super) writer: E::Writer,
     pub(super) timer: Timer,
     pub(super) peer: IpAddr,
+    /// Bytes received and sent that the counters know of.
+    counted: (u64, u64),
 }
 
 /// How a connection goes on after an exchange.
@@ -64,6 +66,7 @@ async fn serve_requests<E: Engine>(core: Rc<Core<E>>, accepted: Accepted<E::Read
         writer: accepted.connection.writer,
         timer: handle.timer(),
         peer: accepted.peer.ip().to_canonical(),
+        counted: (0, 0),
     };
     // A new connection has as long as a head may take; one that has served waits for as long as it is kept alive.
     let mut patience = core.client.header;
@@ -189,16 +192,23 @@ impl<E: Engine> Client<E> {
     ) -> After {
         let persistence =
             persistence_stated.map_or(Persistence::Close, |stated| Persistence::KeepAlive { stated });
-        let before = self.writer.taken();
         answer::write_own(self.writer.buffer(), own, persistence);
         core.counters.answered(own.status.number());
         let flushed = self.flush(core).await;
-        core.counters.client_bytes_out.add(self.writer.taken() - before);
+        self.count_bytes(core);
         match (flushed, persistence) {
             (Err(_), _) => After::Close,
             (Ok(()), Persistence::Close) => After::Linger,
             (Ok(()), Persistence::KeepAlive { .. }) => After::NextRequest,
         }
+    }
+
+    /// Adds what went over the connection since the last call to the counters.
+    pub(super) fn count_bytes(&mut self, core: &Core<E>) {
+        let (received, sent) = (self.inbound.received(), self.writer.taken());
+        core.counters.client_bytes_in.add(received - self.counted.0);
+        core.counters.client_bytes_out.add(sent - self.counted.1);
+        self.counted = (received, sent);
     }
 
     /// Sends what is queued for the client.

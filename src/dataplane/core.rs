@@ -197,16 +197,16 @@ impl<E: Engine> Core<E> {
         Poll::Pending
     }
 
-    /// Ready once no client connection is open.
+    /// Ready once no listener and no client connection is open.
     pub(super) fn poll_drained(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.counters.connections_open.value() == 0 {
+        if self.counters.connections_open.value() == 0 && self.listening.get() == 0 {
             return Poll::Ready(());
         }
         *self.drained.borrow_mut() = Some(context.waker().clone());
         Poll::Pending
     }
 
-    /// A client connection was closed.
+    /// A client connection or a listener was closed.
     pub(super) fn connection_closed(&self) {
         let waiting = [self.room.borrow_mut().take(), self.drained.borrow_mut().take()];
         for waker in waiting.into_iter().flatten() {

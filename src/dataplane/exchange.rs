@@ -63,11 +63,9 @@ pub(super) async fn exchange<E: Engine>(
     core.counters.requests.increment();
     core.counters.exchanges_open.increment();
     request.service.earn_budget();
-    let (in_before, out_before) = (client.inbound.received(), client.writer.taken());
     let after = attempts(core, client, &mut request).await;
     core.counters.latency.record(core.now() - request.began);
-    core.counters.client_bytes_in.add(client.inbound.received() - in_before);
-    core.counters.client_bytes_out.add(client.writer.taken() - out_before);
+    client.count_bytes(core);
     core.counters.exchanges_open.decrement();
     after
 }

@@ -50,7 +50,7 @@ async fn drain<E: Engine>(core: &Rc<Core<E>>, lame_duck: Duration, timeout: Dura
     core.engine.handle().wake_all();
     let deadline = core.now() + timeout;
     poll_fn(|context| {
-        if core.poll_drained(context).is_ready() && core.listening.get() == 0 {
+        if core.poll_drained(context).is_ready() {
             return Poll::Ready(());
         }
         timer.poll_expired(deadline, context)

@@ -158,7 +158,7 @@ mod tests {
         let policy = RetryPolicy { budget_percent: 50, budget_burst: 1, ..RetryPolicy::default() };
         let mut budget = RetryBudget::new(&policy);
         let refused = failed(UpstreamFault::ConnectFailed, false);
-        let mut second_retry = |budget: &mut RetryBudget| {
+        let second_retry = |budget: &mut RetryBudget| {
             let mut attempts = Attempts::new(Method::Get, &policy);
             assert_eq!(attempts.judge(&refused, budget), Verdict::NextReplica, "the first is free");
             attempts.judge(&refused, budget)
