@@ -49,13 +49,7 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     tracing::info!(engine = info.engine, cores, descriptors, connections_max, "starting");
     let shared = Arc::new(Shared::new(info, links, published.reader()));
 
-    let plan = Plan {
-        engine,
-        cores,
-        client: config.client,
-        connections_max,
-        pin: config.cores.is_none_or(|_| true),
-    };
+    let plan = Plan { engine, cores, client: config.client, connections_max };
     let (threads, ended) = CoreThreads::start(&plan, listeners, &shared, &published, &observe)?;
     let control = Control { shared: shared.clone(), published, observations, ended, drain: config.drain };
     let stopped = run_control(control, operator, config, shared)?;
