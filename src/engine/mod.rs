@@ -18,6 +18,7 @@ pub mod clock;
 pub mod epoll;
 mod error;
 pub mod executor;
+pub mod io_uring;
 pub mod outbound;
 pub mod socket;
 pub mod timer;
