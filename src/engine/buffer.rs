@@ -53,6 +53,14 @@ impl BufferPool {
         Lent { block, start: 0, end: length as u32, pool: self.clone() }
     }
 
+    /// Lends what `fill` writes to the front of a block: it returns the length. This is how a layer above a connection
+    /// (decryption, another library's stream) lends bytes of its own. The block's content is unspecified before.
+    pub fn lend_with(&self, fill: impl FnOnce(&mut [u8]) -> usize) -> Lent {
+        let mut block = self.take_block();
+        let length = fill(&mut block).min(block.len());
+        self.lend(block, length)
+    }
+
     /// An empty vector that returns to the pool when dropped.
     pub fn scratch(&self) -> Scratch {
         self.0.out.set(self.0.out.get() + 1);
@@ -173,7 +181,19 @@ mod tests {
         assert_eq!(pool.outstanding(), 1);
         drop(lent);
         assert_eq!(pool.outstanding(), 0);
-        assert_eq!(pool.take_block().as_ptr(), address);
+        let again = pool.take_block();
+        assert_eq!(again.as_ptr(), address);
+    }
+
+    #[test]
+    fn a_layer_lends_bytes_of_its_own() {
+        let pool = BufferPool::default();
+        let lent = pool.lend_with(|block| {
+            block[..3].copy_from_slice(b"abc");
+            3
+        });
+        assert_eq!(&*lent, b"abc");
+        assert_eq!(pool.lend_with(|_| usize::MAX).len(), BLOCK_BYTES);
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //!   let go of them.
 //! - A deadline is [`IoError::TimedOut`], never an end of file.
 
+pub mod adaptor;
 pub mod buffer;
 pub mod clock;
 pub mod epoll;
@@ -20,6 +21,7 @@ mod error;
 pub mod executor;
 pub mod io_uring;
 pub mod outbound;
+pub mod simulated;
 pub mod socket;
 pub mod timer;
 

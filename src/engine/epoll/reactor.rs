@@ -14,6 +14,7 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use slab::Slab;
 
 use crate::base::time::Moment;
+use crate::engine::IoError;
 use crate::engine::clock::Clock;
 use crate::engine::executor::{Driver, Unpark};
 
@@ -65,6 +66,7 @@ impl Reactor {
             key: entry.key(),
             reactor: self.clone(),
             ended: Cell::new(false),
+            broken: Cell::new(None),
             read: Readiness::new(readable),
             write: Readiness::new(writable),
         });
@@ -154,6 +156,9 @@ pub(super) struct Source {
     reactor: Rc<Reactor>,
     /// The peer has ended its stream, or the connection broke: a read shows it.
     pub(super) ended: Cell<bool>,
+    /// How the connection broke. The kernel tells either half once, and from then on reports an end of file, which would
+    /// pass off a cut stream as a finished one.
+    pub(super) broken: Cell<Option<IoError>>,
     pub(super) read: Readiness,
     pub(super) write: Readiness,
 }

@@ -44,7 +44,7 @@ impl Reader for EpollReader {
             match received {
                 Ok((0, _)) => {
                     self.pool.give_block(block);
-                    return Poll::Ready(Ok(None));
+                    return Poll::Ready(self.source.broken.get().map_or(Ok(None), Err));
                 }
                 Ok((length, _)) => {
                     // Less than asked for: the kernel is empty, and what comes next is a new edge. Not so once the
@@ -59,7 +59,10 @@ impl Reader for EpollReader {
                     match errno {
                         Errno::AGAIN => self.source.read.clear(),
                         Errno::INTR => {}
-                        errno => return Poll::Ready(Err(errno.into())),
+                        errno => {
+                            self.source.broken.set(Some(errno.into()));
+                            return Poll::Ready(Err(errno.into()));
+                        }
                     }
                 }
             }
@@ -83,10 +86,9 @@ impl EpollWriter {
     fn send(&self) -> Result<usize, Errno> {
         let socket = self.source.socket();
         match self.outbound.slices() {
-            (own, []) => send(socket, own, SendFlags::NOSIGNAL),
-            ([], lent) => send(socket, lent, SendFlags::NOSIGNAL),
-            (own, lent) => {
-                let parts = [IoSlice::new(own), IoSlice::new(lent)];
+            [one, [], []] | [[], one, []] => send(socket, one, SendFlags::NOSIGNAL),
+            slices => {
+                let parts = slices.map(IoSlice::new);
                 sendmsg(socket, &parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
             }
         }
@@ -114,10 +116,16 @@ impl Writer for EpollWriter {
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     self.outbound.clear();
+                    // A broken pipe is a stream that we ended, or that broke after the peer had ended its own.
+                    if errno != Errno::PIPE {
+                        self.source.broken.set(Some(errno.into()));
+                    }
                     return Poll::Ready(Err(errno.into()));
                 }
             }
         }
+        // What was asked for with `buffer` and never filled.
+        self.outbound.clear();
         Poll::Ready(Ok(()))
     }
 

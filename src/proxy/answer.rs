@@ -1,0 +1,116 @@
+//! The answer's head as the client gets it, and the answers that the proxy makes itself.
+
+use super::forward::copy_fields;
+use crate::h1::encode;
+use crate::message::{
+    ConnectionOptions, KnownField, MessageBodyLength, ResponseHead, StatusCode, Version, is_hop_by_hop,
+};
+
+/// How the client's connection goes on after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It takes another request; `stated` where the client's version needs to be told so.
+    KeepAlive {
+        /// Whether the answer carries `Connection: keep-alive` (for HTTP/1.0, RFC 9112 9.3).
+        stated: bool,
+    },
+    /// It is closed after the answer.
+    Close,
+}
+
+/// How the body of an answer is framed for a client (RFC 9112 6): as it came, but for what the client's version cannot
+/// read, and chunked where the replica's connection end was the body's.
+pub fn client_body_length(body: MessageBodyLength, client: Version) -> MessageBodyLength {
+    match (body, client) {
+        (MessageBodyLength::Chunked, Version::Http10) => MessageBodyLength::UntilClose,
+        (MessageBodyLength::UntilClose, Version::Http11) => MessageBodyLength::Chunked,
+        (body, _) => body,
+    }
+}
+
+/// Appends the head of a replica's answer for the client, whose body will be framed as `body` says.
+pub fn write_response(
+    out: &mut Vec<u8>,
+    head: &ResponseHead<'_>,
+    options: &ConnectionOptions<'_>,
+    body: MessageBodyLength,
+    persistence: Persistence,
+) {
+    encode::status_line(out, head.status, head.reason);
+    // Where there is no body, Content-Length is what a GET would have had (RFC 9110 8.6), but for 1xx and 204, which
+    // must not have it.
+    let length_stays = match body {
+        MessageBodyLength::Sized(_) => true,
+        MessageBodyLength::None => !head.status.is_interim() && head.status != StatusCode::NO_CONTENT,
+        MessageBodyLength::Chunked | MessageBodyLength::UntilClose => false,
+    };
+    copy_fields(out, &head.fields, |field| {
+        (length_stays || field.known != KnownField::ContentLength)
+            && !is_hop_by_hop(field.known, field.name, options)
+    });
+    if body == MessageBodyLength::Chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    write_persistence(out, persistence);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the head of an interim answer (1xx but 101), or of the 101 that begins a tunnel, with its Upgrade field.
+pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead<'_>, options: &ConnectionOptions<'_>) {
+    encode::status_line(out, head.status, head.reason);
+    copy_fields(out, &head.fields, |field| {
+        field.known != KnownField::ContentLength && !is_hop_by_hop(field.known, field.name, options)
+    });
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+        for value in head.fields.all(KnownField::Upgrade) {
+            encode::field_line(out, b"Upgrade", value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// An answer of the proxy's own.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnAnswer {
+    /// The status code.
+    pub status: StatusCode,
+    /// After how many seconds the client may try again.
+    pub retry_after_s: Option<u32>,
+    /// Whether the answer is to a HEAD request: then its body is left out.
+    pub head_only: bool,
+}
+
+/// Appends an answer of the proxy's own: the status code in words, in plain text.
+pub fn write_own(out: &mut Vec<u8>, answer: OwnAnswer, persistence: Persistence) {
+    let reason = answer.status.reason().as_bytes();
+    encode::status_line(out, answer.status, reason);
+    out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
+    // "503 Service Unavailable\n"
+    encode::decimal(out, reason.len() as u64 + 5);
+    out.extend_from_slice(b"\r\n");
+    if let Some(seconds) = answer.retry_after_s {
+        out.extend_from_slice(b"Retry-After: ");
+        encode::decimal(out, u64::from(seconds));
+        out.extend_from_slice(b"\r\n");
+    }
+    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        out.extend_from_slice(b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n");
+    }
+    write_persistence(out, persistence);
+    out.extend_from_slice(b"\r\n");
+    if !answer.head_only {
+        encode::decimal(out, u64::from(answer.status.number()));
+        out.push(b' ');
+        out.extend_from_slice(reason);
+        out.push(b'\n');
+    }
+}
+
+fn write_persistence(out: &mut Vec<u8>, persistence: Persistence) {
+    match persistence {
+        Persistence::KeepAlive { stated: false } => {}
+        Persistence::KeepAlive { stated: true } => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        Persistence::Close => out.extend_from_slice(b"Connection: close\r\n"),
+    }
+}

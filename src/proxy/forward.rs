@@ -1,0 +1,130 @@
+//! The request head as the replica gets it.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use crate::h1::encode;
+use crate::message::{
+    ConnectionOptions, Field, Fields, KnownField, MessageBodyLength, RequestHead, RequestTarget, Version,
+    is_hop_by_hop,
+};
+
+/// The name by which this proxy signs the Via field (RFC 9110 7.6.3).
+pub const VIA: &[u8] = b"1.1 ringway";
+
+/// What a forwarded request says about its connection to us.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardedFrom {
+    /// The client's address.
+    pub peer: IpAddr,
+    /// Whether the request asks for an upgrade that may become a tunnel.
+    pub upgrade: bool,
+}
+
+/// Whether the request asks to leave HTTP for another protocol over the same connection, in a way that is forwarded.
+///
+/// Only without a body, so that bytes sent early cannot be taken for one, and never to HTTP/2 in clear text, which
+/// would carry requests past every rule of the proxy (RFC 9113 3.1 has dropped it).
+pub fn asks_for_upgrade(
+    head: &RequestHead<'_>,
+    options: &ConnectionOptions<'_>,
+    body: MessageBodyLength,
+) -> bool {
+    options.upgrade
+        && head.version == Version::Http11
+        && matches!(body, MessageBodyLength::None | MessageBodyLength::Sized(0))
+        && head.fields.contains(KnownField::Upgrade)
+        && !head.fields.members(KnownField::Upgrade).any(|protocol| {
+            protocol.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"h2"))
+                || protocol.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"http"))
+        })
+}
+
+/// Appends the head that is sent to a replica: the client's, in origin-form, without the fields of its connection
+/// (RFC 9110 7.6.1), with ours and with where it came from.
+pub fn write_request(
+    out: &mut Vec<u8>,
+    head: &RequestHead<'_>,
+    options: &ConnectionOptions<'_>,
+    body: MessageBodyLength,
+    from: ForwardedFrom,
+) {
+    write_request_line(out, head);
+    encode::field_line(out, b"Host", head.authority().map_or(&b""[..], |authority| authority.as_bytes()));
+    let expects = head.version == Version::Http11;
+    copy_fields(out, &head.fields, |field| {
+        !matches!(
+            field.known,
+            KnownField::Host | KnownField::XForwardedFor | KnownField::XForwardedProto | KnownField::Via
+        ) && (expects || field.known != KnownField::Expect)
+            && !is_hop_by_hop(field.known, field.name, options)
+    });
+    if body == MessageBodyLength::Chunked {
+        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    write_list(out, b"X-Forwarded-For: ", &head.fields, KnownField::XForwardedFor);
+    // Writing to a vector cannot fail.
+    let _ = write!(out, "{}\r\nX-Forwarded-Proto: http\r\n", from.peer);
+    write_list(out, b"Via: ", &head.fields, KnownField::Via);
+    out.extend_from_slice(VIA);
+    out.extend_from_slice(b"\r\n");
+    if from.upgrade {
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+        for value in head.fields.all(KnownField::Upgrade) {
+            encode::field_line(out, b"Upgrade", value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_request_line(out: &mut Vec<u8>, head: &RequestHead<'_>) {
+    out.extend_from_slice(head.method_token);
+    out.push(b' ');
+    match head.target {
+        RequestTarget::Absolute { query, .. } => {
+            out.extend_from_slice(head.target.path());
+            if let Some(query) = query {
+                out.push(b'?');
+                out.extend_from_slice(query);
+            }
+        }
+        target => out.extend_from_slice(target.raw()),
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// Begins a list field with the members that came, to which the caller appends one and ends the line.
+fn write_list(out: &mut Vec<u8>, name_and_colon: &[u8], fields: &Fields<'_>, known: KnownField) {
+    out.extend_from_slice(name_and_colon);
+    if fields.contains(known) {
+        for value in fields.all(known).filter(|value| !value.is_empty()) {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
+    }
+}
+
+/// Appends the field lines that `keep` accepts, as they came. Lines that follow each other are copied in one piece:
+/// most heads lose one line or none.
+pub(super) fn copy_fields(out: &mut Vec<u8>, fields: &Fields<'_>, keep: impl Fn(&Field<'_>) -> bool) {
+    let bytes = fields.bytes();
+    let mut piece = 0..0;
+    for (line, field) in fields.lines().iter().zip(fields.iter()) {
+        let (start, end) = (line.name.start as usize, line.value.end as usize);
+        if keep(&field) {
+            piece.start = if piece.is_empty() { start } else { piece.start };
+            piece.end = end;
+        } else {
+            copy_piece(out, &bytes[piece]);
+            piece = 0..0;
+        }
+    }
+    copy_piece(out, &bytes[piece]);
+}
+
+fn copy_piece(out: &mut Vec<u8>, piece: &[u8]) {
+    if !piece.is_empty() {
+        out.extend_from_slice(piece);
+        out.extend_from_slice(b"\r\n");
+    }
+}
