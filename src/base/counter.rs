@@ -51,7 +51,10 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { buckets: [const { Counter(AtomicU64::new(0)) }; BUCKETS], total_micros: Counter::default() }
+        Histogram {
+            buckets: [const { Counter(AtomicU64::new(0)) }; BUCKETS],
+            total_micros: Counter::default(),
+        }
     }
 }
 

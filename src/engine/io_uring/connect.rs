@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use socket2::SockAddr;
 
 use super::driver::{Place, UringDriver};
-use super::operation::Kept;
+use super::operation::{Kept, Socket};
 use super::stream::{UringConnection, halves};
 use crate::engine::{IoError, socket};
 
@@ -23,7 +23,7 @@ pub struct IoUringConnect {
 #[derive(Debug)]
 struct Attempt {
     place: Place,
-    socket: Rc<OwnedFd>,
+    socket: Rc<Socket>,
 }
 
 impl IoUringConnect {
@@ -34,7 +34,7 @@ impl IoUringConnect {
 
 impl Attempt {
     fn begin(address: SocketAddr, driver: &Rc<UringDriver>) -> Result<Self, IoError> {
-        let socket = Rc::new(OwnedFd::from(socket::outgoing(address)?));
+        let socket = Rc::new(Socket::from(OwnedFd::from(socket::outgoing(address)?)));
         let address = Box::new(SockAddr::from(address));
         let place = Place::new(driver, Kept::Connect { socket: socket.clone(), address });
         place.start();

@@ -52,8 +52,7 @@ impl UringDriver {
         let mut ring = Ring::new()?;
         let provided = ProvidedBuffers::new(&ring, pool.clone())?;
         await_unpark(&mut ring, &unpark);
-        ring.submit()?;
-        Ok(UringDriver {
+        let driver = UringDriver {
             ring: RefCell::new(ring),
             provided: RefCell::new(Some(provided)),
             operations: RefCell::default(),
@@ -62,7 +61,9 @@ impl UringDriver {
             clock,
             unpark,
             pool,
-        })
+        };
+        driver.ring.borrow_mut().submit()?;
+        Ok(driver)
     }
 
     pub(super) fn pool(&self) -> &BufferPool {
@@ -288,7 +289,7 @@ impl Place {
     pub(super) fn send(&self, staged: &mut Outbound) -> bool {
         self.start_with(|kept| {
             let Kept::Send { sending, .. } = kept else { return false };
-            if sending.outbound.is_empty() {
+            if sending.outbound.is_empty() && !staged.is_empty() {
                 std::mem::swap(&mut sending.outbound, staged);
             }
             !sending.outbound.is_empty()

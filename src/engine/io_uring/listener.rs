@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 
 use super::driver::{Place, UringDriver};
-use super::operation::Kept;
+use super::operation::{Kept, Socket};
 use super::stream::{IoUringReader, IoUringWriter, halves};
 use crate::engine::{Accepted, IoError, Listener};
 
@@ -22,7 +22,7 @@ use crate::engine::{Accepted, IoError, Listener};
 pub struct IoUringListener {
     /// Waits until the queue has a connection.
     place: Place,
-    socket: Rc<OwnedFd>,
+    socket: Rc<Socket>,
     address: SocketAddr,
     /// The queue may have a connection.
     ready: bool,
@@ -33,7 +33,7 @@ impl IoUringListener {
     pub(super) fn new(socket: TcpListener, driver: &Rc<UringDriver>) -> Result<Self, IoError> {
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        let socket = Rc::new(OwnedFd::from(socket));
+        let socket = Rc::new(Socket::from(OwnedFd::from(socket)));
         let place = Place::new(driver, Kept::Readable { socket: socket.clone() });
         Ok(IoUringListener { place, socket, address, ready: true, stopped: false })
     }
@@ -61,12 +61,12 @@ impl Listener for IoUringListener {
                 ready!(self.poll_readable(context));
             }
             // The accepted socket is blocking: see `halves`.
-            match acceptfrom_with(&*self.socket, SocketFlags::CLOEXEC) {
+            match acceptfrom_with(&self.socket.descriptor, SocketFlags::CLOEXEC) {
                 Ok((socket, peer)) => {
                     let peer = peer
                         .and_then(|peer| SocketAddr::try_from(peer).ok())
                         .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-                    let connection = halves(Rc::new(socket), self.place.driver());
+                    let connection = halves(Rc::new(socket.into()), self.place.driver());
                     return Poll::Ready(Ok(Some(Accepted { connection, peer })));
                 }
                 Err(Errno::AGAIN) if self.stopped => return Poll::Ready(Ok(None)),

@@ -91,6 +91,7 @@ impl Engine for IoUring {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::task::Poll;
     use std::time::Duration;
@@ -103,7 +104,10 @@ mod tests {
 
     fn pair(engine: &IoUring) -> (UringConnection, UringConnection) {
         let (near, far) = UnixStream::pair().unwrap();
-        (halves(Rc::new(near.into()), &engine.driver), halves(Rc::new(far.into()), &engine.driver))
+        (
+            halves(Rc::new(OwnedFd::from(near).into()), &engine.driver),
+            halves(Rc::new(OwnedFd::from(far).into()), &engine.driver),
+        )
     }
 
     async fn send(engine: &IoUring, writer: &mut IoUringWriter, bytes: &[u8]) {

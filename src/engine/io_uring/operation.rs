@@ -1,5 +1,6 @@
 //! What one half has with the kernel: at most one operation, and everything that the operation points to.
 
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Waker;
@@ -13,11 +14,29 @@ use rustix::net::SendFlags;
 use socket2::SockAddr;
 
 use super::provided::GROUP;
+use crate::engine::IoError;
 use crate::engine::buffer::BLOCK_BYTES;
 use crate::engine::outbound::Outbound;
 
 /// `IORING_RECVSEND_POLL_FIRST`: wait for readiness before the first attempt.
 const POLL_FIRST: u16 = 1;
+/// The parts of what a writer has queued.
+const PARTS: usize = 3;
+
+/// A socket. It closes when its last half, and the last operation on it, is gone.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) descriptor: OwnedFd,
+    /// How the connection broke. The kernel tells either half once, and from then on reports an end of file, which would
+    /// pass off a cut stream as a finished one.
+    pub(super) broken: Cell<Option<IoError>>,
+}
+
+impl From<OwnedFd> for Socket {
+    fn from(descriptor: OwnedFd) -> Self {
+        Socket { descriptor, broken: Cell::new(None) }
+    }
+}
 
 /// The half's side of its operations, kept until the kernel is done with them.
 pub(super) struct Operation {
@@ -62,13 +81,13 @@ impl Completion {
 /// What an operation needs until the kernel is done with it, by kind of half.
 pub(super) enum Kept {
     /// A receive into a provided buffer. `eager`: bytes are probably there already.
-    Receive { socket: Rc<OwnedFd>, eager: bool },
+    Receive { socket: Rc<Socket>, eager: bool },
     /// A send of what is queued.
-    Send { socket: Rc<OwnedFd>, sending: Box<Sending> },
+    Send { socket: Rc<Socket>, sending: Box<Sending> },
     /// A connection attempt.
-    Connect { socket: Rc<OwnedFd>, address: Box<SockAddr> },
+    Connect { socket: Rc<Socket>, address: Box<SockAddr> },
     /// A wait until the socket is readable.
-    Readable { socket: Rc<OwnedFd> },
+    Readable { socket: Rc<Socket> },
 }
 
 impl Kept {
@@ -93,16 +112,16 @@ impl Kept {
     }
 }
 
-fn descriptor(socket: &OwnedFd) -> Fd {
-    Fd(socket.as_raw_fd())
+fn descriptor(socket: &Socket) -> Fd {
+    Fd(socket.descriptor.as_raw_fd())
 }
 
 /// What a writer has handed over for sending, boxed once per writer.
 pub(super) struct Sending {
     /// The bytes.
     pub(super) outbound: Outbound,
-    /// The two parts of the bytes, and the header that names them, for a send that gathers.
-    parts: [Part; 2],
+    /// The bytes' parts, and the header that names them, for a send that gathers.
+    parts: [Part; PARTS],
     header: MessageHeader,
 }
 
@@ -137,25 +156,23 @@ impl Sending {
             name: std::ptr::null(),
             name_length: 0,
             parts: std::ptr::null(),
-            parts_count: 2,
+            parts_count: PARTS,
             control: std::ptr::null(),
             control_length: 0,
             flags: 0,
         };
-        Box::new(Sending { outbound, parts: [Part::of(&[]), Part::of(&[])], header })
+        Box::new(Sending { outbound, parts: [&[][..]; PARTS].map(Part::of), header })
     }
 
     /// Takes its own place as fixed: it is only called on the box that a half keeps.
     fn entry(&mut self, socket: Fd) -> squeue::Entry {
-        let (own, lent) = self.outbound.slices();
-        if own.is_empty() || lent.is_empty() {
-            let bytes = if own.is_empty() { lent } else { own };
-            let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            return opcode::Send::new(socket, bytes.as_ptr(), length)
-                .flags(SendFlags::NOSIGNAL.bits() as i32)
-                .build();
+        let slices = self.outbound.slices();
+        if let [one, [], []] | [[], one, []] = slices {
+            let length = u32::try_from(one.len()).unwrap_or(u32::MAX);
+            let flags = SendFlags::NOSIGNAL.bits() as i32;
+            return opcode::Send::new(socket, one.as_ptr(), length).flags(flags).build();
         }
-        self.parts = [Part::of(own), Part::of(lent)];
+        self.parts = slices.map(Part::of);
         self.header.parts = self.parts.as_ptr();
         let header = &raw const self.header;
         opcode::SendMsg::new(socket, header.cast()).flags(SendFlags::NOSIGNAL.bits()).build()

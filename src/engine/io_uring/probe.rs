@@ -1,6 +1,7 @@
 //! Whether io_uring can be used here, found out by using it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
@@ -115,7 +116,7 @@ fn switched_off() -> Option<u8> {
 pub fn probe() -> Result<(), Unavailable> {
     let engine = IoUring::begin()?;
     let (near, far) = UnixStream::pair().map_err(|error| Unavailable::from_call("socketpair", &error))?;
-    let [near, far] = [near, far].map(|end| halves(Rc::new(end.into()), &engine.driver));
+    let [near, far] = [near, far].map(|end| halves(Rc::new(OwnedFd::from(end).into()), &engine.driver));
     engine.run(exchange(engine.clone(), near, far))?;
     if engine.driver.orphans() > 0 {
         return Err(Unavailable::Broken { step: "a cancelled receive did not end" });

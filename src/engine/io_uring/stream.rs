@@ -1,6 +1,5 @@
 //! Connections over the driver.
 
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -8,7 +7,7 @@ use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
 use super::driver::{Place, UringDriver};
-use super::operation::{Completion, Kept, Sending};
+use super::operation::{Completion, Kept, Sending, Socket};
 use crate::engine::buffer::Lent;
 use crate::engine::outbound::Outbound;
 use crate::engine::{Connection, IoError, Reader, Writer};
@@ -17,12 +16,12 @@ pub(super) type UringConnection = Connection<IoUringReader, IoUringWriter>;
 
 /// The halves of a connected socket, which must not be set to non-blocking: operations on such a one would fail rather
 /// than wait.
-pub(super) fn halves(socket: Rc<OwnedFd>, driver: &Rc<UringDriver>) -> UringConnection {
+pub(super) fn halves(socket: Rc<Socket>, driver: &Rc<UringDriver>) -> UringConnection {
     let receive = Kept::Receive { socket: socket.clone(), eager: true };
     let sending = Sending::new(Outbound::new(driver.pool().clone()));
     let send = Kept::Send { socket: socket.clone(), sending };
     Connection {
-        reader: IoUringReader { place: Place::new(driver, receive), eager: true },
+        reader: IoUringReader { place: Place::new(driver, receive), socket: socket.clone(), eager: true },
         writer: IoUringWriter {
             place: Place::new(driver, send),
             socket,
@@ -36,6 +35,7 @@ pub(super) fn halves(socket: Rc<OwnedFd>, driver: &Rc<UringDriver>) -> UringConn
 #[derive(Debug)]
 pub struct IoUringReader {
     place: Place,
+    socket: Rc<Socket>,
     /// Whether the next receive tries at once: true at first, when a request often comes with the connection, and where
     /// the last receive left bytes behind. Otherwise the answer to what was just sent is still under way, and waiting
     /// for readiness first saves the kernel an attempt in vain.
@@ -72,9 +72,13 @@ impl Reader for IoUringReader {
                 continue;
             };
             match self.take(completion) {
-                Ok(lent) => return Poll::Ready(Ok(lent)),
+                Ok(Some(lent)) => return Poll::Ready(Ok(Some(lent))),
+                Ok(None) => return Poll::Ready(self.socket.broken.get().map_or(Ok(None), Err)),
                 Err(errno) if is_transient(errno) => self.eager = true,
-                Err(errno) => return Poll::Ready(Err(errno.into())),
+                Err(errno) => {
+                    self.socket.broken.set(Some(errno.into()));
+                    return Poll::Ready(Err(errno.into()));
+                }
             }
         }
     }
@@ -97,7 +101,7 @@ impl Reader for IoUringReader {
 #[derive(Debug)]
 pub struct IoUringWriter {
     place: Place,
-    socket: Rc<OwnedFd>,
+    socket: Rc<Socket>,
     /// What was queued since the kernel got the rest, which nobody may touch.
     staged: Outbound,
     taken: u64,
@@ -124,11 +128,17 @@ impl Writer for IoUringWriter {
                     Err(errno) => {
                         self.place.with_sending(|sending| sending.outbound.clear());
                         self.staged.clear();
+                        // A broken pipe is a stream that we ended, or that broke after the peer had ended its own.
+                        if errno != Errno::PIPE {
+                            self.socket.broken.set(Some(errno.into()));
+                        }
                         return Poll::Ready(Err(errno.into()));
                     }
                 }
             }
             if !self.place.send(&mut self.staged) {
+                // What was asked for with `buffer` and never filled.
+                self.staged.clear();
                 return Poll::Ready(Ok(()));
             }
         }
@@ -140,6 +150,6 @@ impl Writer for IoUringWriter {
 
     fn shutdown(&mut self) {
         // Not connected any more: then there is nothing to end.
-        let _ = shutdown(&*self.socket, Shutdown::Write);
+        let _ = shutdown(&self.socket.descriptor, Shutdown::Write);
     }
 }
