@@ -2,6 +2,7 @@
 //!
 //! Each case runs in a thread of its own under a seccomp filter, as a container's profile would install it: a filter binds
 //! the thread that installs it and ends with it, so that neither the machine nor the other tests notice.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 
