@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 /// Bytes of one block: the most that one read yields. 32 KiB keeps a body's receive and send in the second-level cache.
 pub const BLOCK_BYTES: usize = 32 * 1024;
-/// Free blocks kept for reuse by a thread; more are given back to the allocator.
-const FREE_BLOCKS_MAX: usize = 64;
+/// Free blocks kept for reuse by a thread, unless its engine needs more at once; the rest is given back to the allocator.
+const FREE_BLOCKS_MIN: usize = 64;
 /// Free vectors kept for reuse by a thread.
 const FREE_VECTORS_MAX: usize = 256;
 /// A vector that grew beyond this is given back to the allocator rather than kept.
@@ -23,6 +23,7 @@ struct Free {
     blocks: RefCell<Vec<Box<[u8]>>>,
     vectors: RefCell<Vec<Vec<u8>>>,
     out: Cell<usize>,
+    kept_blocks: Cell<usize>,
 }
 
 impl BufferPool {
@@ -34,9 +35,15 @@ impl BufferPool {
     /// Gives a block back.
     pub(super) fn give_block(&self, block: Box<[u8]>) {
         let mut blocks = self.0.blocks.borrow_mut();
-        if blocks.len() < FREE_BLOCKS_MAX {
+        if blocks.len() < self.0.kept_blocks.get().max(FREE_BLOCKS_MIN) {
             blocks.push(block);
         }
+    }
+
+    /// Keeps up to `blocks` free blocks from now on, for an engine that takes that many at once.
+    pub(super) fn keep_blocks(&self, blocks: usize) {
+        self.0.kept_blocks.set(blocks);
+        self.0.blocks.borrow_mut().truncate(blocks.max(FREE_BLOCKS_MIN));
     }
 
     /// Lends the first `length` bytes of `block`.

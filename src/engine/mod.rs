@@ -19,6 +19,7 @@ pub mod clock;
 pub mod epoll;
 mod error;
 pub mod executor;
+pub mod io_uring;
 pub mod outbound;
 pub mod simulated;
 pub mod socket;

@@ -1,0 +1,361 @@
+//! The driver of one thread: it submits operations, waits, and gives completions to the halves that wait for them.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use io_uring::squeue::Flags;
+use io_uring::types::Fd;
+use io_uring::{cqueue, opcode};
+use rustix::event::{EventfdFlags, PollFlags, eventfd};
+use rustix::io::Errno;
+use slab::Slab;
+
+use super::operation::{Completion, Kept, Operation, Sending, State};
+use super::probe::Unavailable;
+use super::provided::ProvidedBuffers;
+use super::ring::{Ring, Wait};
+use crate::base::time::Moment;
+use crate::engine::buffer::BufferPool;
+use crate::engine::clock::Clock;
+use crate::engine::executor::{Driver, Unpark};
+use crate::engine::outbound::Outbound;
+
+/// Completions taken at a time.
+const TAKEN_MAX: usize = 64;
+/// How long the end of an engine waits for cancelled operations. They are local to the machine and take microseconds.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
+/// The key of the wait on the descriptor by which other threads end a wait.
+const UNPARK_KEY: u64 = u64::MAX;
+/// The key of cancellations, whose own completions nobody waits for.
+const CANCEL_KEY: u64 = u64::MAX - 1;
+
+/// One thread's io_uring.
+pub(super) struct UringDriver {
+    ring: RefCell<Ring>,
+    provided: RefCell<Option<ProvidedBuffers>>,
+    operations: RefCell<Slab<Operation>>,
+    generation: Cell<u32>,
+    orphans: Cell<usize>,
+    clock: Clock,
+    unpark: Arc<EventFd>,
+    pool: BufferPool,
+}
+
+impl UringDriver {
+    pub(super) fn new(clock: Clock, unpark: Arc<EventFd>, pool: BufferPool) -> Result<Self, Unavailable> {
+        let mut ring = Ring::new()?;
+        let provided = ProvidedBuffers::new(&ring, pool.clone())?;
+        await_unpark(&mut ring, &unpark);
+        let driver = UringDriver {
+            ring: RefCell::new(ring),
+            provided: RefCell::new(Some(provided)),
+            operations: RefCell::default(),
+            generation: Cell::new(0),
+            orphans: Cell::new(0),
+            clock,
+            unpark,
+            pool,
+        };
+        driver.ring.borrow_mut().submit()?;
+        Ok(driver)
+    }
+
+    pub(super) fn pool(&self) -> &BufferPool {
+        &self.pool
+    }
+
+    /// Cancelled operations that the kernel still has.
+    pub(super) fn orphans(&self) -> usize {
+        self.orphans.get()
+    }
+
+    /// Waits until the kernel has let go of every operation whose half is gone, or gives up in [`DRAIN_MAX`].
+    pub(super) fn drain(&self) {
+        let end = self.clock.now() + DRAIN_MAX;
+        while self.orphans.get() > 0 {
+            let left = end - self.clock.now();
+            if left.is_zero() {
+                return;
+            }
+            self.look(Wait::AtMost(left));
+        }
+    }
+
+    fn look(&self, wait: Wait) {
+        if let Some(provided) = &mut *self.provided.borrow_mut() {
+            provided.top_up();
+        }
+        self.ring.borrow_mut().enter(wait);
+        let mut space = [const { MaybeUninit::uninit() }; TAKEN_MAX];
+        loop {
+            // Copied out, so that nothing is borrowed while tasks are woken.
+            let completions = self.ring.borrow_mut().completions(&mut space);
+            for completion in completions {
+                self.complete(completion);
+            }
+            if completions.len() < TAKEN_MAX {
+                return;
+            }
+        }
+    }
+
+    fn complete(&self, entry: &cqueue::Entry) {
+        let block =
+            cqueue::buffer_select(entry.flags()).and_then(|id| self.provided.borrow_mut().as_mut()?.take(id));
+        match entry.user_data() {
+            CANCEL_KEY => {}
+            UNPARK_KEY if cqueue::more(entry.flags()) => {}
+            UNPARK_KEY => await_unpark(&mut self.ring.borrow_mut(), &self.unpark),
+            user_data => {
+                let more = cqueue::sock_nonempty(entry.flags());
+                self.finish(user_data, Completion { answer: entry.result(), block, more });
+            }
+        }
+    }
+
+    fn finish(&self, user_data: u64, completion: Completion) {
+        let key = user_data as u32 as usize;
+        let generation = (user_data >> 32) as u32;
+        let mut operations = self.operations.borrow_mut();
+        let Some(operation) = operations.get_mut(key).filter(|known| known.generation == generation) else {
+            return;
+        };
+        if completion.answer == -Errno::NOBUFS.raw_os_error()
+            && matches!(operation.kept, Kept::Receive { .. })
+        {
+            self.provided.borrow_mut().iter_mut().for_each(ProvidedBuffers::ran_short);
+        }
+        match operation.state {
+            State::Orphaned => {
+                let gone = operations.remove(key);
+                drop(operations);
+                self.orphans.set(self.orphans.get() - 1);
+                self.discard(completion);
+                drop(gone);
+            }
+            State::InFlight => {
+                operation.state = State::Done(completion);
+                let waker = operation.waker.take();
+                drop(operations);
+                if let Some(waker) = waker {
+                    waker.wake_by_ref();
+                    if let Some(operation) = self.operations.borrow_mut().get_mut(key) {
+                        operation.waker.get_or_insert(waker);
+                    }
+                }
+            }
+            State::Idle | State::Done(_) => {}
+        }
+    }
+
+    fn discard(&self, completion: Completion) {
+        if let Some(block) = completion.block {
+            self.pool.give_block(block);
+        }
+    }
+}
+
+fn await_unpark(ring: &mut Ring, unpark: &EventFd) {
+    let poll = opcode::PollAdd::new(Fd(unpark.0.as_raw_fd()), u32::from(PollFlags::IN.bits())).multi(true);
+    // SAFETY: the operation points to no memory.
+    unsafe { ring.push(poll.build().user_data(UNPARK_KEY)) };
+}
+
+impl Driver for UringDriver {
+    fn park(&self, until: Moment) -> Moment {
+        self.look(match until {
+            Moment::NEVER => Wait::Forever,
+            until if until == Moment::ORIGIN => Wait::Not,
+            until => Wait::AtMost(until.since(self.clock.now())),
+        });
+        self.clock.now()
+    }
+
+    fn unpark(&self) -> Arc<dyn Unpark> {
+        self.unpark.clone()
+    }
+}
+
+impl Drop for UringDriver {
+    fn drop(&mut self) {
+        // Every half holds the driver, so that by now each operation in flight is an orphan.
+        self.drain();
+        let Some(mut provided) = self.provided.take() else { return };
+        if self.orphans.get() == 0 {
+            provided.close(&self.ring.borrow());
+        } else {
+            // The kernel may still use what these point to: memory is lost rather than overwritten.
+            provided.leak();
+            std::mem::forget(self.operations.take());
+        }
+    }
+}
+
+impl fmt::Debug for UringDriver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("UringDriver")
+            .field("halves", &self.operations.borrow().len())
+            .field("orphans", &self.orphans.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The descriptor by which other threads end a wait. It is never read: the wait on it ends with each write.
+#[derive(Debug)]
+pub(super) struct EventFd(OwnedFd);
+
+impl EventFd {
+    pub(super) fn new() -> rustix::io::Result<Self> {
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(EventFd)
+    }
+}
+
+impl Unpark for EventFd {
+    fn unpark(&self) {
+        // Would-block comes after 2^64 writes.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+}
+
+/// A half's place at the driver: at most one operation at a time. Dropped, it cancels what is in flight, and the driver
+/// keeps what the operation points to until the kernel is done with it.
+pub(super) struct Place {
+    driver: Rc<UringDriver>,
+    key: usize,
+}
+
+impl Place {
+    pub(super) fn new(driver: &Rc<UringDriver>, kept: Kept) -> Self {
+        let generation = driver.generation.get().wrapping_add(1);
+        driver.generation.set(generation);
+        let operation = Operation { generation, state: State::Idle, waker: None, kept };
+        let key = driver.operations.borrow_mut().insert(operation);
+        Place { driver: driver.clone(), key }
+    }
+
+    pub(super) fn driver(&self) -> &Rc<UringDriver> {
+        &self.driver
+    }
+
+    /// What the last operation came to, once; `None` if there is none.
+    pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Completion>> {
+        let mut operations = self.driver.operations.borrow_mut();
+        let operation = &mut operations[self.key];
+        if let State::InFlight = operation.state {
+            let known = operation.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+            let replaced = if known { None } else { operation.waker.replace(context.waker().clone()) };
+            drop(operations);
+            drop(replaced);
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut operation.state, State::Idle) {
+            State::Done(completion) => Poll::Ready(Some(completion)),
+            _ => Poll::Ready(None),
+        }
+    }
+
+    /// What [`Place::poll`] would yield: nothing yet (`Pending`), or an answer, or `None` without an operation.
+    pub(super) fn peek(&self) -> Poll<Option<i32>> {
+        match &self.driver.operations.borrow()[self.key].state {
+            State::Idle => Poll::Ready(None),
+            State::Done(completion) => Poll::Ready(Some(completion.answer)),
+            State::InFlight | State::Orphaned => Poll::Pending,
+        }
+    }
+
+    /// Starts the operation of this kind of half; if one is in flight, that one goes on.
+    pub(super) fn start(&self) {
+        self.start_with(|_| true);
+    }
+
+    /// Starts a receive. `eager`: bytes are probably there.
+    pub(super) fn receive(&self, eager: bool) {
+        self.start_with(|kept| {
+            if let Kept::Receive { eager: kept, .. } = kept {
+                *kept = eager;
+            }
+            true
+        });
+    }
+
+    /// Starts a send of what the last one left, or else of `staged`. False if there is nothing.
+    pub(super) fn send(&self, staged: &mut Outbound) -> bool {
+        self.start_with(|kept| {
+            let Kept::Send { sending, .. } = kept else { return false };
+            if sending.outbound.is_empty() && !staged.is_empty() {
+                std::mem::swap(&mut sending.outbound, staged);
+            }
+            !sending.outbound.is_empty()
+        })
+    }
+
+    /// Changes what was handed over for sending, unless the kernel has it.
+    pub(super) fn with_sending(&self, change: impl FnOnce(&mut Sending)) {
+        let mut operations = self.driver.operations.borrow_mut();
+        let operation = &mut operations[self.key];
+        if let (Kept::Send { sending, .. }, State::Idle) = (&mut operation.kept, &operation.state) {
+            change(sending);
+        }
+    }
+
+    /// Starts an operation unless one is in flight or `prepare` has nothing to do. Whether one is in flight then.
+    fn start_with(&self, prepare: impl FnOnce(&mut Kept) -> bool) -> bool {
+        let mut operations = self.driver.operations.borrow_mut();
+        let operation = &mut operations[self.key];
+        if let State::InFlight = operation.state {
+            return true;
+        }
+        if !prepare(&mut operation.kept) {
+            return false;
+        }
+        let entry = operation.kept.entry().user_data(user_data(self.key, operation.generation));
+        operation.state = State::InFlight;
+        // SAFETY: the entry points to what `kept` owns on the heap. Nothing touches `kept` while the state is
+        // `InFlight` or `Orphaned` (here and in `with_sending`), and only `finish` leaves those states, upon the
+        // completion; `UringDriver::drop` frees no operation that has not completed.
+        unsafe { self.driver.ring.borrow_mut().push(entry) };
+        true
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut operations = self.driver.operations.borrow_mut();
+        let operation = &mut operations[self.key];
+        if let State::InFlight = operation.state {
+            operation.state = State::Orphaned;
+            self.driver.orphans.set(self.driver.orphans.get() + 1);
+            let cancel = opcode::AsyncCancel::new(user_data(self.key, operation.generation));
+            let cancel = cancel.build().flags(Flags::SKIP_SUCCESS).user_data(CANCEL_KEY);
+            let waker = operation.waker.take();
+            drop(operations);
+            // SAFETY: the operation points to no memory.
+            unsafe { self.driver.ring.borrow_mut().push(cancel) };
+            drop(waker);
+            return;
+        }
+        let gone = operations.remove(self.key);
+        drop(operations);
+        if let State::Done(completion) = gone.state {
+            self.driver.discard(completion);
+        }
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Place").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// The number by which the kernel names an operation in its completion.
+fn user_data(key: usize, generation: u32) -> u64 {
+    u64::from(generation) << 32 | key as u64
+}
