@@ -1,5 +1,6 @@
 //! The data-plane threads: which engine they run, and starting and joining them.
 
+use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
@@ -16,27 +17,44 @@ use crate::config::EngineChoice;
 use crate::control::Shared;
 use crate::dataplane::{CoreSettings, DrainReport, run_core};
 use crate::engine::epoll::Epoll;
+use crate::engine::io_uring::{self, IoUring};
 use crate::placement::{Observation, Published};
 
 /// The engine that all cores run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EngineKind {
+    IoUring,
     Epoll,
 }
+
+/// What `engine = "auto"` takes where io_uring works too: the one that bench/ shows ahead (see bench/README.md).
+const AUTO_WHERE_BOTH_WORK: EngineKind = EngineKind::IoUring;
 
 impl EngineKind {
     pub(super) fn name(self) -> &'static str {
         match self {
+            EngineKind::IoUring => "io_uring",
             EngineKind::Epoll => "epoll",
         }
     }
 }
 
-/// The engine for a choice of the configuration.
+/// The engine for a choice of the configuration. io_uring may be missing, switched off or refused on any machine, so it
+/// is tried with real operations first.
 pub(super) fn choose(choice: EngineChoice) -> Result<EngineKind, Failure> {
     match choice {
-        EngineChoice::Epoll | EngineChoice::Auto => Ok(EngineKind::Epoll),
-        EngineChoice::IoUring => Err("io_uring".into()),
+        EngineChoice::Epoll => Ok(EngineKind::Epoll),
+        EngineChoice::IoUring => match io_uring::probe() {
+            Ok(()) => Ok(EngineKind::IoUring),
+            Err(reason) => Err(format!("engine = \"io_uring\" cannot run here: {reason}").into()),
+        },
+        EngineChoice::Auto => Ok(io_uring::probe().map_or_else(
+            |reason| {
+                tracing::info!("engine = \"auto\" falls back to epoll: {reason}");
+                EngineKind::Epoll
+            },
+            |()| AUTO_WHERE_BOTH_WORK,
+        )),
     }
 }
 
@@ -142,14 +160,27 @@ fn run_thread(engine: EngineKind, listeners: Vec<TcpListener>, settings: CoreSet
     let index = settings.index;
     match engine {
         EngineKind::Epoll => {
-            let engine =
-                Epoll::new().unwrap_or_else(|error| panic!("core {index}: no epoll instance: {error}"));
-            let listeners = listeners
-                .into_iter()
-                .map(|socket| engine.listener(socket))
-                .collect::<Result<Vec<_>, _>>()
-                .unwrap_or_else(|error| panic!("core {index}: cannot watch a listener: {error}"));
+            let engine = or_end(Epoll::new(), index, "no epoll instance");
+            let listeners = watch(listeners, index, |socket| engine.listener(socket));
+            engine.run(run_core(engine.clone(), listeners, settings))
+        }
+        EngineKind::IoUring => {
+            let engine = or_end(IoUring::new(), index, "no io_uring instance");
+            let listeners = watch(listeners, index, |socket| engine.listener(socket));
             engine.run(run_core(engine.clone(), listeners, settings))
         }
     }
+}
+
+fn watch<L, Error: Display>(
+    sockets: Vec<TcpListener>,
+    core: usize,
+    listen: impl Fn(TcpListener) -> Result<L, Error>,
+) -> Vec<L> {
+    sockets.into_iter().map(|socket| or_end(listen(socket), core, "cannot watch a listener")).collect()
+}
+
+/// Ends this thread, which the control thread notices, where a core cannot begin.
+fn or_end<T, Error: Display>(result: Result<T, Error>, core: usize, what: &str) -> T {
+    result.unwrap_or_else(|error| panic!("core {core}: {what}: {error}"))
 }

@@ -53,39 +53,44 @@ pub(super) fn serve<E: Engine>(
 ) -> impl Future<Output = ()> {
     // Counted now, not when the task first runs: the listener looks at the count before it accepts the next.
     let open = OpenConnection::new(&core);
+    let mut client = Client::new(&core, accepted);
+    // The client is borrowed below: one that is moved into a future takes its room twice.
     async move {
-        serve_requests(core, accepted).await;
+        client.serve_requests(&core).await;
         drop(open);
     }
 }
 
-async fn serve_requests<E: Engine>(core: Rc<Core<E>>, accepted: Accepted<E::Reader, E::Writer>) {
-    let handle = core.engine.handle();
-    let mut client: Client<E> = Client {
-        inbound: Inbound::new(accepted.connection.reader, handle.buffers().clone()),
-        writer: accepted.connection.writer,
-        timer: handle.timer(),
-        peer: accepted.peer.ip().to_canonical(),
-        counted: (0, 0),
-    };
-    // A new connection has as long as a head may take; one that has served waits for as long as it is kept alive.
-    let mut patience = core.client.header;
-    loop {
-        let deadline = core.now() + patience;
-        if !client.next_request_begins(&core, deadline).await {
-            return;
-        }
-        // In a box, so that a connection that waits does not hold an exchange's memory; kept while requests come
-        // closely, so that they do not pay for it.
-        match Box::pin(client.converse(&core)).await {
-            After::NextRequest => patience = core.client.keep_alive,
-            After::Linger => return client.linger(&core).await,
-            After::Close => return,
+impl<E: Engine> Client<E> {
+    fn new(core: &Core<E>, accepted: Accepted<E::Reader, E::Writer>) -> Self {
+        let handle = core.engine.handle();
+        Client {
+            inbound: Inbound::new(accepted.connection.reader, handle.buffers().clone()),
+            writer: accepted.connection.writer,
+            timer: handle.timer(),
+            peer: accepted.peer.ip().to_canonical(),
+            counted: (0, 0),
         }
     }
-}
 
-impl<E: Engine> Client<E> {
+    async fn serve_requests(&mut self, core: &Core<E>) {
+        // A new connection has as long as a head may take; one that has served waits for as long as it is kept alive.
+        let mut patience = core.client.header;
+        loop {
+            let deadline = core.now() + patience;
+            if !self.next_request_begins(core, deadline).await {
+                return;
+            }
+            // In a box, so that a connection that waits does not hold an exchange's memory; kept while requests come
+            // closely, so that they do not pay for it.
+            match Box::pin(self.converse(core)).await {
+                After::NextRequest => patience = core.client.keep_alive,
+                After::Linger => return Box::pin(self.linger(core)).await,
+                After::Close => return,
+            }
+        }
+    }
+
     /// Waits for the first byte of a request. `false` if the connection is over before.
     async fn next_request_begins(&mut self, core: &Core<E>, deadline: Moment) -> bool {
         if !self.inbound.bytes().is_empty() {
@@ -217,7 +222,7 @@ impl<E: Engine> Client<E> {
     }
 
     /// Ends our side, and reads for a while what the client still sends.
-    async fn linger(mut self, core: &Core<E>) {
+    async fn linger(&mut self, core: &Core<E>) {
         self.writer.shutdown();
         let deadline = core.now() + LINGER;
         let mut discarded = 0;
@@ -270,5 +275,57 @@ impl<E: Engine> Drop for OpenConnection<E> {
     fn drop(&mut self) {
         self.core.counters.connections_open.decrement();
         self.core.connection_closed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::core_counters::CoreCounters;
+    use crate::base::policy::ClientLimits;
+    use crate::dataplane::CoreSettings;
+    use crate::engine::epoll::Epoll;
+    use crate::engine::{accept, connect, socket};
+    use crate::placement::{Published, Snapshot};
+
+    fn core(engine: &Epoll) -> Rc<Core<Epoll>> {
+        let published = Published::new(Snapshot::build(Vec::new(), None));
+        let settings = CoreSettings {
+            index: 0,
+            cores: NonZeroUsize::MIN,
+            client: ClientLimits::default(),
+            connections_max: 1,
+            snapshots: published.subscribe(),
+            mailbox: Arc::default(),
+            observations: crossbeam::channel::bounded(1).0,
+            counters: Arc::new(CoreCounters::default()),
+            seed: 1,
+        };
+        Rc::new(Core::new(engine.clone(), settings))
+    }
+
+    /// What a connection costs in memory beyond the kernel's part: it is multiplied by 10,000.
+    #[test]
+    fn a_waiting_connection_is_small_and_an_exchange_bounded() {
+        let engine = Epoll::new().unwrap();
+        let socket = socket::listen("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+        let address = socket.local_addr().unwrap();
+        let mut listener = engine.listener(socket).unwrap();
+        let core = core(&engine);
+        let (waiting, exchanging) = engine.clone().run(async move {
+            let mut timer = engine.handle().timer();
+            let near = connect(&engine, address, &mut timer, Moment::NEVER).await.unwrap();
+            let accepted = accept(&mut listener).await.unwrap().unwrap();
+            let mut client: Client<Epoll> = Client::new(&core, accepted);
+            let exchanging = size_of_val(&client.converse(&core));
+            let accepted = Accepted { connection: near, peer: address };
+            (size_of_val(&serve(core, accepted)), exchanging)
+        });
+        println!("waiting {waiting}, exchanging {exchanging} bytes");
+        assert!(waiting <= 512, "a waiting connection's task takes {waiting} bytes");
+        assert!(exchanging <= 3 * 1024, "an exchange takes {exchanging} bytes");
     }
 }

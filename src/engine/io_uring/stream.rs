@@ -1,5 +1,6 @@
 //! Connections over the driver.
 
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -10,7 +11,7 @@ use super::driver::{Place, UringDriver};
 use super::operation::{Completion, Kept, Sending, Socket};
 use crate::engine::buffer::Lent;
 use crate::engine::outbound::Outbound;
-use crate::engine::{Connection, IoError, Reader, Writer};
+use crate::engine::{Connection, IoError, Reader, Writer, socket};
 
 pub(super) type UringConnection = Connection<IoUringReader, IoUringWriter>;
 
@@ -151,5 +152,10 @@ impl Writer for IoUringWriter {
     fn shutdown(&mut self) {
         // Not connected any more: then there is nothing to end.
         let _ = shutdown(&self.socket.descriptor, Shutdown::Write);
+    }
+
+    fn abort(&mut self) {
+        self.staged.clear();
+        socket::reset_on_close(self.socket.descriptor.as_fd());
     }
 }
