@@ -8,7 +8,8 @@ use crate::message::{FieldLine, FieldTable, KnownField, Span, trim_whitespace};
 /// Reads field lines from `start` into `table`, which is cleared first, up to and including the empty line that ends
 /// the section; returns the index after it.
 ///
-/// Not inlined: alone, the loop keeps its state in registers, which is a fifth of the time of a whole parse.
+/// Here only what is right is recognised; a line that is not goes to `line_fault`, which looks at it again and slowly.
+/// Not inlined: alone, the loop keeps its state in registers.
 #[inline(never)]
 pub(super) fn parse_section(
     bytes: &[u8],
@@ -17,31 +18,55 @@ pub(super) fn parse_section(
     limits: &HeadLimits,
 ) -> Result<usize, Stop> {
     table.clear();
-    let mut rest = bytes.get(start..).unwrap_or_default();
+    let section = bytes.get(start..).unwrap_or_default();
+    let mut controls = scan::Controls::of(section);
+    let mut at = 0;
     loop {
-        let at = bytes.len() - rest.len();
-        if rest.starts_with(b"\r\n") {
-            return Ok(at + 2);
+        let end = controls.take();
+        let line = &section[at..];
+        if !section[end..].starts_with(b"\r\n") {
+            return Err(line_fault(line));
         }
-        let name_length = scan::token_length(rest);
-        let (name, after_name) = rest.split_at(name_length);
-        let [b':', after_colon @ ..] = after_name else { return Err(name_fault(name, after_name)) };
-        if name.is_empty() {
-            return Err(HeadError::EmptyFieldName.into());
+        if end == at {
+            return Ok(start + end + 2);
+        }
+        let name_length = scan::token_length(line);
+        let name = &line[..name_length];
+        if name.is_empty() || line[name_length] != b':' {
+            return Err(line_fault(line));
         }
         if table.len() >= limits.fields_max {
             return Err(HeadError::TooManyFields.into());
         }
-        let value_and_rest = skip_whitespace(after_colon);
-        let (value, after_value) = value_and_rest.split_at(scan::field_value_length(value_and_rest));
-        let [b'\r', b'\n', next_line @ ..] = after_value else { return Err(value_fault(after_value)) };
-        let value_start = bytes.len() - value_and_rest.len();
+        let value_start = value_start(section, at + name_length + 1, end);
+        let value = &section[value_start..end];
         table.push(FieldLine {
-            name: span(at, name_length),
-            value: span(value_start, trimmed_length(value)),
+            name: span(start + at, name_length),
+            value: span(start + value_start, trimmed_length(value)),
             known: KnownField::from_token(name),
         });
-        rest = next_line;
+        // The LF, which is known to be there.
+        at = controls.take() + 1;
+    }
+}
+
+/// The index after the whitespace at `at`, which is most often a single SP.
+#[inline]
+fn value_start(section: &[u8], at: usize, end: usize) -> usize {
+    match &section[at..end] {
+        [b' ', first, ..] if *first > b' ' => at + 1,
+        value => at + value.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count(),
+    }
+}
+
+/// Names what is wrong with the line that `bytes` begin with, or finds that it is not whole.
+#[cold]
+fn line_fault(bytes: &[u8]) -> Stop {
+    let (name, after_name) = bytes.split_at(scan::token_length(bytes));
+    match after_name {
+        [b':', ..] if name.is_empty() => HeadError::EmptyFieldName.into(),
+        [b':', value @ ..] => value_fault(&value[scan::field_value_length(value)..]),
+        _ => name_fault(name, after_name),
     }
 }
 
@@ -49,15 +74,6 @@ pub(super) fn parse_section(
 #[inline]
 fn span(start: usize, length: usize) -> Span {
     Span { start: start as u32, end: (start + length) as u32 }
-}
-
-/// Most often a single SP.
-#[inline]
-fn skip_whitespace(bytes: &[u8]) -> &[u8] {
-    match bytes {
-        [b' ', first, ..] if *first > b' ' => &bytes[1..],
-        _ => &bytes[bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()..],
-    }
 }
 
 /// The value's length without the whitespace at its end. In a value no byte but SP and HTAB is as low as SP.
@@ -116,11 +132,13 @@ mod tests {
         })
     }
 
+    type Case = (&'static [u8], KnownField, &'static [u8], &'static [u8]);
+
     /// RFC 9110 5.1, 5.5 and RFC 9112 5
     #[test]
     fn names_and_values_are_split_and_trimmed() {
         use KnownField::{Cookie, Unknown, Via};
-        let table: [(&[u8], KnownField, &[u8], &[u8]); 15] = [
+        let table: [Case; 15] = [
             (b"X-A: b\r\n\r\n", Unknown, b"X-A", b"b"),
             (b"via:b\r\n\r\n", Via, b"via", b"b"),
             (b"a:\r\n\r\n", Unknown, b"a", b""),
@@ -150,10 +168,9 @@ mod tests {
 
     #[test]
     fn the_order_of_lines_is_kept() {
-        let names =
-            |fields: Vec<Parts>| -> Vec<Vec<u8>> { fields.into_iter().map(|(_, name, _)| name).collect() };
-        let found = parsed(b"b: 1\r\na: 2\r\nb: 3\r\n\r\n").map(|fields| fields.map(names));
-        assert_eq!(found, Ok(Some(vec![b"b".to_vec(), b"a".to_vec(), b"b".to_vec()])));
+        let fields = parsed(b"b: 1\r\na: 2\r\nb: 3\r\n\r\n").ok().flatten().expect("a whole head");
+        let values: Vec<_> = fields.iter().map(|(_, _, value)| &value[..]).collect();
+        assert_eq!(values, [b"1", b"2", b"3"]);
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub struct HeadLimits {
 }
 
 impl Default for HeadLimits {
-    /// 32 KiB, 8 KiB, 128: those of HAProxy's buffer, nginx's large buffer, Apache's and Envoy's field count.
+    /// 32 KiB and 8 KiB are nginx's (four large buffers, of which a request line must fit one); 128 fields are a few
+    /// more than the 100 of Apache and Envoy.
     fn default() -> HeadLimits {
         HeadLimits { head_bytes_max: 32 * 1024, target_bytes_max: 8 * 1024, fields_max: 128 }
     }

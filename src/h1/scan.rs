@@ -1,8 +1,8 @@
 //! How far a token, a target or a field value reaches, 16 bytes at a time where the processor can.
 //!
 //! Each scan returns the length of the run at the beginning of `bytes`: the index of the first byte that ends it, or
-//! the length of `bytes`. The plain versions say what the fast ones must return; SSE2 is part of every x86-64. AVX2
-//! would gain little: most values end within two lanes.
+//! the length of `bytes`. The plain versions say what the fast ones must return; SSE2 is part of every x86-64
+//! and so needs no detection.
 
 use crate::message::is_token_byte;
 
@@ -52,6 +52,50 @@ pub(super) fn field_value_length(bytes: &[u8]) -> usize {
     plain::field_value_length(bytes)
 }
 
+/// Finds the controls (all but HTAB; and DEL) of a buffer one after the other.
+///
+/// It classes 64 bytes at once and then takes bit after bit: where a line ends is known without waiting for what the
+/// line holds, so that the processor works on several lines at a time.
+pub(super) struct Controls<'a> {
+    /// What `bits` begin with.
+    block: &'a [u8],
+    length: usize,
+    /// One bit for each byte of the block that is a control and has not been taken.
+    bits: u64,
+}
+
+impl<'a> Controls<'a> {
+    #[inline]
+    pub(super) fn of(bytes: &'a [u8]) -> Controls<'a> {
+        Controls { block: bytes, length: bytes.len(), bits: control_bits(bytes) }
+    }
+
+    /// The index of the next control, or the length where there is none.
+    #[inline]
+    pub(super) fn take(&mut self) -> usize {
+        while self.bits == 0 {
+            let Some(next) = self.block.get(BLOCK..) else { return self.length };
+            self.block = next;
+            self.bits = control_bits(next);
+        }
+        let offset = self.bits.trailing_zeros() as usize;
+        self.bits &= self.bits - 1;
+        self.length - self.block.len() + offset
+    }
+}
+
+const BLOCK: usize = 64;
+
+/// One bit for each of the first 64 bytes that is a control.
+#[inline]
+fn control_bits(bytes: &[u8]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has SSE2.
+    return unsafe { sse2::control_bits(bytes) };
+    #[cfg(not(target_arch = "x86_64"))]
+    plain::control_bits(bytes)
+}
+
 /// Whether `byte` may stand in a field value or a reason phrase.
 #[inline]
 pub(super) const fn is_field_value_byte(byte: u8) -> bool {
@@ -61,7 +105,7 @@ pub(super) const fn is_field_value_byte(byte: u8) -> bool {
 /// One byte at a time: the definition of each scan.
 #[cfg_attr(all(target_arch = "x86_64", not(test)), allow(dead_code, reason = "the lanes take their place"))]
 mod plain {
-    use super::{is_field_value_byte, is_token_byte};
+    use super::{BLOCK, is_field_value_byte, is_token_byte};
 
     fn length(bytes: &[u8], ends: impl Fn(u8) -> bool) -> usize {
         bytes.iter().position(|&byte| ends(byte)).unwrap_or(bytes.len())
@@ -82,6 +126,11 @@ mod plain {
     pub(super) fn field_value_length(bytes: &[u8]) -> usize {
         length(bytes, |byte| !is_field_value_byte(byte))
     }
+
+    pub(super) fn control_bits(bytes: &[u8]) -> u64 {
+        let bits = bytes.iter().take(BLOCK).map(|&byte| u64::from(!is_field_value_byte(byte)));
+        bits.rev().fold(0, |bits, bit| bits << 1 | bit)
+    }
 }
 
 /// 16 bytes at a time. A class maps each byte of a lane to 0xff where it ends the run, else to 0; NUL ends every run.
@@ -93,6 +142,8 @@ mod sse2 {
         __m128i, _mm_andnot_si128, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_min_epu8,
         _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_sub_epi8,
     };
+
+    use super::BLOCK;
 
     const LANE: usize = 16;
 
@@ -123,24 +174,44 @@ mod sse2 {
 
     #[target_feature(enable = "sse2")]
     #[inline]
+    pub(super) fn control_bits(bytes: &[u8]) -> u64 {
+        let Some(block) = bytes.first_chunk::<BLOCK>() else { return control_bits_of_rest(bytes) };
+        let (lanes, _) = block.as_chunks();
+        lanes.iter().rev().fold(0, |bits, lane| bits << LANE | u64::from(mask(ends_field_value(load(lane)))))
+    }
+
+    /// For less than a block.
+    #[target_feature(enable = "sse2")]
+    #[inline(never)]
+    fn control_bits_of_rest(bytes: &[u8]) -> u64 {
+        let (lanes, rest) = bytes.as_chunks();
+        // The padding's NULs are no bytes of the buffer.
+        let last = mask(ends_field_value(padded(rest))) & !(u32::MAX << rest.len());
+        lanes
+            .iter()
+            .rev()
+            .fold(u64::from(last), |bits, lane| bits << LANE | u64::from(mask(ends_field_value(load(lane)))))
+    }
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
     fn length(bytes: &[u8], class: impl Fn(__m128i) -> __m128i) -> usize {
-        let mut rest = bytes;
-        while let Some((lane, after)) = rest.split_first_chunk() {
+        let mut at = 0;
+        while let Some(lane) = bytes[at..].first_chunk() {
             let ends = mask(class(load(lane)));
             if ends != 0 {
-                return bytes.len() - rest.len() + ends.trailing_zeros() as usize;
+                return at + ends.trailing_zeros() as usize;
             }
-            rest = after;
+            at += LANE;
         }
         // The padding's NUL ends the run where nothing before it does.
-        let ends = mask(class(padded(rest)));
-        bytes.len() - rest.len() + ends.trailing_zeros() as usize
+        at + mask(class(padded(&bytes[at..]))).trailing_zeros() as usize
     }
 
     /// Less than a lane of bytes and then NULs, put together in registers: the detour over a copy in memory costs more
-    /// than the scan.
+    /// than the scan. Not inlined: it is needed near the end of a buffer only.
     #[target_feature(enable = "sse2")]
-    #[inline]
+    #[inline(never)]
     fn padded(bytes: &[u8]) -> __m128i {
         let (low, high) = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
             let overlap = 8 * (LANE - bytes.len()) as u32;
@@ -254,7 +325,35 @@ mod tests {
         }
     }
 
+    fn controls_one_by_one(bytes: &[u8]) -> Vec<usize> {
+        let mut controls = Controls::of(bytes);
+        std::iter::repeat_with(|| controls.take()).take_while(|&index| index < bytes.len()).collect()
+    }
+
+    #[test]
+    fn controls_are_found_one_after_the_other_and_then_no_more() {
+        assert_eq!(controls_one_by_one(b""), []);
+        let mut controls = Controls::of(b"a\r\nb\tc\x7f");
+        let taken: Vec<usize> = std::iter::repeat_with(|| controls.take()).take(5).collect();
+        assert_eq!(taken, [1, 2, 6, 7, 7]);
+    }
+
     proptest! {
+        #[test]
+        fn controls_are_those_of_the_definition(
+            bytes in proptest::collection::vec(
+                prop_oneof![9 => Just(b'a'), 1 => any::<u8>(), 1 => Just(b'\r'), 1 => Just(b'\t')],
+                0..300,
+            ),
+        ) {
+            for start in 0..=bytes.len() {
+                let part = &bytes[start..];
+                prop_assert_eq!(control_bits(part), plain::control_bits(part), "{}", part.escape_ascii());
+            }
+            let expected: Vec<usize> = (0..bytes.len()).filter(|&at| !is_field_value_byte(bytes[at])).collect();
+            prop_assert_eq!(controls_one_by_one(&bytes), expected);
+        }
+
         #[test]
         fn the_lanes_find_what_the_definition_finds_at_every_alignment_and_length(
             bytes in proptest::collection::vec(
