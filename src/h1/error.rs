@@ -5,7 +5,10 @@ use std::fmt;
 use crate::message::{AuthorityError, StatusCode};
 
 /// The rule that a head breaks. Found in a response it means 502, whatever `status` says.
+///
+/// A word wide: a result that shares its memory with a narrower error is moved in bytes on the good path too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u64)]
 pub enum HeadError {
     /// A line ends with LF alone (RFC 9112 2.2 allows to accept it; we don't).
     BareLineFeed,
@@ -121,6 +124,7 @@ impl std::error::Error for HeadError {}
 
 /// Why a part of a head was not read to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub(super) enum Stop {
     /// Nothing is wrong yet, but bytes are missing.
     NeedMore,

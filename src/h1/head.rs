@@ -16,7 +16,8 @@ pub struct HeadLimits {
 }
 
 impl Default for HeadLimits {
-    /// 32 KiB, 8 KiB, 128: those of HAProxy's buffer, nginx's large buffer, Apache's and Envoy's field count.
+    /// 32 KiB and 8 KiB are nginx's (four large buffers, of which a request line must fit one); 128 fields are a few
+    /// more than the 100 of Apache and Envoy.
     fn default() -> HeadLimits {
         HeadLimits { head_bytes_max: 32 * 1024, target_bytes_max: 8 * 1024, fields_max: 128 }
     }
@@ -54,8 +55,9 @@ pub fn parse_request<'a>(
     };
     let fields = table.fields(bytes);
     let host_field = host_field(&fields, line.version)?;
-    let request_line::RequestLine { method, method_token, target, version } = line;
-    let head = RequestHead { method, method_token, target, version, fields, host_field };
+    let (method_token, target) = (line.method_token(bytes), line.target(bytes)?);
+    let head =
+        RequestHead { method: line.method, method_token, target, version: line.version, fields, host_field };
     Ok(Parse::Complete { head, length })
 }
 
@@ -77,15 +79,15 @@ pub fn parse_response<'a>(
     })
 }
 
-#[inline]
-fn request_parts<'a>(
-    bytes: &'a [u8],
+#[inline(always)]
+fn request_parts(
+    bytes: &[u8],
     table: &mut FieldTable,
     limits: &HeadLimits,
-) -> Result<(request_line::RequestLine<'a>, usize), Stop> {
+) -> Result<(request_line::RequestLine, usize), Stop> {
     let start = leading_empty_line(bytes)?;
-    let (line, at) = request_line::parse(bytes, start, limits)?;
-    let length = field_line::parse_section(bytes, at, table, limits)?;
+    let line = request_line::parse(bytes, start, limits)?;
+    let length = field_line::parse_section(bytes, line.end, table, limits)?;
     Ok((line, length))
 }
 
@@ -146,5 +148,120 @@ fn host_field<'a>(fields: &Fields<'a>, version: Version) -> Result<Option<Author
         Some(value) => Authority::parse(value).map(Some).map_err(HeadError::InvalidHost),
         None if version == Version::Http10 => Ok(None),
         None => Err(HeadError::MissingHost),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::every_cut::{self, LIMITS};
+    use super::HeadError::*;
+    use super::*;
+    use crate::message::{AuthorityError, StatusCode};
+
+    fn authority_of(bytes: &str) -> Result<Option<Option<String>>, HeadError> {
+        every_cut::request(bytes.as_bytes(), &LIMITS, |head, _| {
+            head.authority().map(|authority| authority.as_bytes().escape_ascii().to_string())
+        })
+    }
+
+    /// RFC 9112 3.2 and 3.2.2
+    #[test]
+    fn the_authority_is_the_targets_or_else_the_host_fields() {
+        let table = [
+            ("GET / HTTP/1.1\r\nHost: a.b:80\r\n\r\n", Some("a.b:80")),
+            ("GET / HTTP/1.1\r\nA: b\r\nhOST:a\r\n\r\n", Some("a")),
+            ("GET http://o/ HTTP/1.1\r\nHost: other\r\n\r\n", Some("o")),
+            ("CONNECT o:1 HTTP/1.1\r\nHost: other\r\n\r\n", Some("o:1")),
+            ("GET / HTTP/1.0\r\n\r\n", None),
+            ("GET / HTTP/1.0\r\nHost: a\r\n\r\n", Some("a")),
+            ("GET http://o/ HTTP/1.0\r\n\r\n", Some("o")),
+        ];
+        for (bytes, authority) in table {
+            assert_eq!(authority_of(bytes), Ok(Some(authority.map(str::to_owned))), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_repeated_or_invalid_host_is_refused() {
+        let table = [
+            ("GET / HTTP/1.1\r\n\r\n", MissingHost),
+            ("GET http://o/ HTTP/1.1\r\n\r\n", MissingHost),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", RepeatedHost),
+            ("GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", RepeatedHost),
+            ("GET http://o/ HTTP/1.1\r\nHost: a\r\nHost: o\r\n\r\n", RepeatedHost),
+            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", InvalidHost(AuthorityError::EmptyHost)),
+            ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", InvalidHost(AuthorityError::Userinfo)),
+            ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", InvalidHost(AuthorityError::InvalidHost)),
+            ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", InvalidHost(AuthorityError::InvalidHost)),
+            ("GET / HTTP/1.1\r\nHost: http://a\r\n\r\n", InvalidHost(AuthorityError::InvalidPort)),
+            ("GET http://o/ HTTP/1.1\r\nHost: a/b\r\n\r\n", InvalidHost(AuthorityError::InvalidHost)),
+            ("GET / HTTP/1.0\r\nHost: a:b\r\n\r\n", InvalidHost(AuthorityError::InvalidPort)),
+        ];
+        for (bytes, fault) in table {
+            assert_eq!(authority_of(bytes), Err(fault), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_head_is_not_part_of_it() {
+        let head = "\r\nPOST / HTTP/1.1\r\nHost: a\r\n\r\n";
+        for body in ["", "\n", "\0\0\0", "GET / HTTP/1.1\r\n"] {
+            let bytes = [head, body].concat();
+            assert_eq!(
+                every_cut::request(bytes.as_bytes(), &LIMITS, |_, length| length),
+                Ok(Some(head.len()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_head_as_long_as_the_limit_is_read_and_a_longer_one_refused() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nbody";
+        let length = bytes.len() - 4;
+        let limits = |head_bytes_max: usize| HeadLimits { head_bytes_max, ..LIMITS };
+        let mut table = FieldTable::new();
+        assert!(matches!(parse_request(bytes, &mut table, &limits(length)), Ok(Parse::Complete { .. })));
+        for head_bytes_max in 0..length {
+            for end in 0..=bytes.len() {
+                let parsed = parse_request(&bytes[..end], &mut table, &limits(head_bytes_max));
+                if end < head_bytes_max {
+                    assert!(matches!(parsed, Ok(Parse::Partial)), "{end} bytes of at most {head_bytes_max}");
+                } else {
+                    assert_eq!(parsed.err(), Some(HeadTooLarge), "{end} bytes of at most {head_bytes_max}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_can_be_used_again_after_any_outcome() {
+        let mut table = FieldTable::new();
+        let first = b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+        assert!(parse_request(first, &mut table, &LIMITS).is_ok());
+        assert!(parse_request(b"GET / HTTP/1.1\r\nTE: x\r\n\n", &mut table, &LIMITS).is_err());
+        let parsed = parse_request(b"GET / HTTP/1.1\r\nHost: b\r\n\r\n", &mut table, &LIMITS);
+        let Ok(Parse::Complete { head, .. }) = parsed else { panic!("{parsed:?}") };
+        assert_eq!(head.fields.len(), 1);
+        assert!(!head.fields.contains(KnownField::ContentLength));
+        assert!(!head.fields.is_repeated(KnownField::Host));
+    }
+
+    #[test]
+    fn errors_map_to_the_status_that_says_most() {
+        let table = [
+            (BareLineFeed, 400),
+            (InvalidHost(AuthorityError::EmptyHost), 400),
+            (TargetTooLong, 414),
+            (HeadTooLarge, 431),
+            (TooManyFields, 431),
+            (MethodTooLong, 501),
+            (UnsupportedVersion, 505),
+            (Http2Preface, 505),
+        ];
+        for (error, status) in table {
+            assert_eq!(Some(error.status()), StatusCode::new(status), "{error}");
+        }
+        let message = InvalidHost(AuthorityError::Userinfo).to_string();
+        assert_eq!(message, "the Host field is invalid: the authority holds userinfo");
     }
 }

@@ -10,6 +10,8 @@ mod chunk_extension;
 mod chunked;
 pub mod encode;
 mod error;
+#[cfg(test)]
+mod every_cut;
 mod field_line;
 mod framing;
 mod head;

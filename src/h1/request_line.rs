@@ -8,33 +8,47 @@ use crate::message::{Method, RequestTarget, Version};
 /// The longest method that is read, in bytes; RFC 9112 3 asks for 501 beyond what a server implements.
 pub const METHOD_BYTES_MAX: usize = 32;
 
-/// A request line's parts.
-pub(super) struct RequestLine<'a> {
-    pub(super) method: Method,
-    pub(super) method_token: &'a [u8],
-    pub(super) target: RequestTarget<'a>,
-    pub(super) version: Version,
-}
-
-/// Reads the request line at `start`; also returns the index after it.
-#[inline]
-pub(super) fn parse<'a>(
-    bytes: &'a [u8],
+/// Where a request line's parts stand. Indices, not slices: they stay in registers until the whole head is there.
+#[derive(Clone, Copy)]
+pub(super) struct RequestLine {
     start: usize,
-    limits: &HeadLimits,
-) -> Result<(RequestLine<'a>, usize), Stop> {
-    let method_end = method_end(bytes, start)?;
-    let method_token = &bytes[start..method_end];
-    let extent = request_target::extent(bytes, method_end + 1, limits.target_bytes_max)?;
-    let (version, end) = version_and_line_end(bytes, extent.end + 1, method_token)?;
-    let method = Method::from_token(method_token);
-    let target = request_target::parse(bytes, extent, method)?;
-    Ok((RequestLine { method, method_token, target, version }, end))
+    method_end: usize,
+    pub(super) method: Method,
+    target: request_target::Extent,
+    pub(super) version: Version,
+    /// The index after the line.
+    pub(super) end: usize,
 }
 
-#[inline]
+/// Finds the parts of the request line at `start` and checks them.
+#[inline(always)]
+pub(super) fn parse(bytes: &[u8], start: usize, limits: &HeadLimits) -> Result<RequestLine, Stop> {
+    let method_end = method_end(bytes, start)?;
+    let target = request_target::extent(bytes, method_end + 1, limits.target_bytes_max)?;
+    let method_token = &bytes[start..method_end];
+    let (version, end) = version_and_line_end(bytes, target.end + 1, method_token)?;
+    let method = Method::from_token(method_token);
+    request_target::check_form(bytes, target, method)?;
+    Ok(RequestLine { start, method_end, method, target, version, end })
+}
+
+impl RequestLine {
+    /// The method as it stands in `bytes`.
+    #[inline]
+    pub(super) fn method_token<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.start..self.method_end]
+    }
+
+    /// The target as it stands in `bytes`.
+    #[inline]
+    pub(super) fn target<'a>(&self, bytes: &'a [u8]) -> Result<RequestTarget<'a>, HeadError> {
+        request_target::parse(bytes, self.target, self.method)
+    }
+}
+
+#[inline(always)]
 fn method_end(bytes: &[u8], start: usize) -> Result<usize, Stop> {
-    let end = scan::token_end(bytes, start);
+    let end = start + scan::token_length(bytes.get(start..).unwrap_or_default());
     if end - start > METHOD_BYTES_MAX {
         return Err(HeadError::MethodTooLong.into());
     }
@@ -46,13 +60,22 @@ fn method_end(bytes: &[u8], start: usize) -> Result<usize, Stop> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn version_and_line_end(bytes: &[u8], at: usize, method: &[u8]) -> Result<(Version, usize), Stop> {
-    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        Some(b"HTTP/1.1\r\n") => Ok((Version::Http11, at + 10)),
-        Some(b"HTTP/1.0\r\n") => Ok((Version::Http10, at + 10)),
-        _ => unusual_version(bytes, at, method),
+    // As integers: a match on the bytes would compare them one by one.
+    const LINE_END: u16 = u16::from_le_bytes(*b"\r\n");
+    const HTTP_1_1: u64 = u64::from_le_bytes(*b"HTTP/1.1");
+    const HTTP_1_0: u64 = u64::from_le_bytes(*b"HTTP/1.0");
+    if let Some((version, after)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk())
+        && after.first_chunk().is_some_and(|end| u16::from_le_bytes(*end) == LINE_END)
+    {
+        match u64::from_le_bytes(*version) {
+            HTTP_1_1 => return Ok((Version::Http11, at + 10)),
+            HTTP_1_0 => return Ok((Version::Http10, at + 10)),
+            _ => {}
+        }
     }
+    unusual_version(bytes, at, method)
 }
 
 /// Everything but the two good endings: names the fault, or finds that bytes are missing.
@@ -83,5 +106,96 @@ pub(super) fn version(bytes: &[u8], at: usize) -> Result<Version, Stop> {
         Some(b"HTTP/1.0") => Ok(Version::Http10),
         Some(_) => Err(HeadError::UnsupportedVersion.into()),
         None => Err(Stop::NeedMore),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::every_cut::{self, LIMITS};
+    use super::HeadError::*;
+    use super::*;
+
+    const REST: &[u8] = b"Host: a\r\n\r\n";
+
+    fn parsed(line: &[u8]) -> Result<Option<(Method, Vec<u8>, Version)>, HeadError> {
+        let bytes = [line, REST].concat();
+        every_cut::request(&bytes, &LIMITS, |head, length| {
+            assert_eq!(length, bytes.len());
+            (head.method, head.method_token.to_vec(), head.version)
+        })
+    }
+
+    /// RFC 9112 2.3, 3 and 3.1
+    #[test]
+    fn valid_lines_yield_method_and_version() {
+        let table: [(&[u8], Method, &[u8], Version); 6] = [
+            (b"GET / HTTP/1.1\r\n", Method::Get, b"GET", Version::Http11),
+            (b"GET / HTTP/1.0\r\n", Method::Get, b"GET", Version::Http10),
+            (b"\r\nPOST / HTTP/1.1\r\n", Method::Post, b"POST", Version::Http11),
+            (b"get / HTTP/1.1\r\n", Method::Other, b"get", Version::Http11),
+            (b"M-SEARCH / HTTP/1.1\r\n", Method::Other, b"M-SEARCH", Version::Http11),
+            (b"!#$%&'*+-.^_`|~09aZ / HTTP/1.1\r\n", Method::Other, b"!#$%&'*+-.^_`|~09aZ", Version::Http11),
+        ];
+        for (line, method, token, version) in table {
+            let expected = Ok(Some((method, token.to_vec(), version)));
+            assert_eq!(parsed(line), expected, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn broken_lines_name_their_fault() {
+        let table: [(&[u8], HeadError); 40] = [
+            (b"\nGET / HTTP/1.1\r\n", BareLineFeed),
+            (b"\rGET / HTTP/1.1\r\n", BareCarriageReturn),
+            (b"\r\n\r\nGET / HTTP/1.1\r\n", InvalidMethod),
+            (b" GET / HTTP/1.1\r\n", InvalidMethod),
+            (b"\tGET / HTTP/1.1\r\n", InvalidMethod),
+            (b"\0", InvalidMethod),
+            (b"GET\t/ HTTP/1.1\r\n", InvalidMethod),
+            (b"GET\r\n", InvalidMethod),
+            (b"GET\n", BareLineFeed),
+            (b"G(T / HTTP/1.1\r\n", InvalidMethod),
+            (b"G\xc3\x84T / HTTP/1.1\r\n", InvalidMethod),
+            (b"\x16\x03\x01\x02", InvalidMethod),
+            (b"A23456789012345678901234567890123 / HTTP/1.1\r\n", MethodTooLong),
+            (b"GET  / HTTP/1.1\r\n", InvalidTarget),
+            (b"GET /\r\n", InvalidTarget),
+            (b"GET /\n", BareLineFeed),
+            (b"GET \n", BareLineFeed),
+            (b"GET /  HTTP/1.1\r\n", InvalidVersion),
+            (b"GET /\tHTTP/1.1\r\n", InvalidTarget),
+            (b"GET / b HTTP/1.1\r\n", InvalidVersion),
+            (b"GET / \r\n", InvalidVersion),
+            (b"GET / HTTP\r\n", InvalidVersion),
+            (b"GET / http/1.1\r\n", InvalidVersion),
+            (b"GET / HTTP/1.1 \r\n", InvalidVersion),
+            (b"GET / HTTP/1.1\t\r\n", InvalidVersion),
+            (b"GET / HTTP/1.1\n", BareLineFeed),
+            (b"GET / HTTP/1.1\r\r\n", BareCarriageReturn),
+            (b"GET / HTTP/1.1\rX", BareCarriageReturn),
+            (b"GET / HTTP/11\r\n", InvalidVersion),
+            (b"GET / HTTP/1.10\r\n", InvalidVersion),
+            (b"GET / HTTP/01.1\r\n", InvalidVersion),
+            (b"GET / HTTP/1,1\r\n", InvalidVersion),
+            (b"GET / HTTP/ 1.1\r\n", InvalidVersion),
+            (b"GET / HTTP/1.x\r\n", InvalidVersion),
+            (b"GET / HTTP/1.2\r\n", UnsupportedVersion),
+            (b"GET / HTTP/0.9\r\n", UnsupportedVersion),
+            (b"GET / HTTP/2.0\r\n", UnsupportedVersion),
+            (b"GET / HTTP/9.9\r\n", UnsupportedVersion),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Http2Preface),
+            (b"PRI * HTTP/1.1\r\n", WrongTargetForm),
+        ];
+        for (line, fault) in table {
+            assert_eq!(parsed(line), Err(fault), "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn the_longest_method_is_not_too_long() {
+        let method = "M".repeat(METHOD_BYTES_MAX);
+        let line = format!("{method} / HTTP/1.1\r\n");
+        let expected = Ok(Some((Method::Other, method.into_bytes(), Version::Http11)));
+        assert_eq!(parsed(line.as_bytes()), expected);
     }
 }

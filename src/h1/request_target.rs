@@ -10,34 +10,34 @@ pub(super) struct Extent {
     start: usize,
     /// The index of the SP after it.
     pub(super) end: usize,
-    /// The index of its first "?".
-    question: Option<usize>,
+    /// The index of its first "?", or `end`.
+    question: usize,
 }
 
 /// Finds the end of the target at `start`, which must be an SP, and checks its bytes.
 ///
 /// Percent-encodings are checked in the path only: queries with a bare "%" are common and nobody decodes them here.
-#[inline]
+#[inline(always)]
 pub(super) fn extent(bytes: &[u8], start: usize, length_max: usize) -> Result<Extent, Stop> {
     let mut at = start;
     loop {
-        at = scan::path_stretch_end(bytes, at);
+        at += scan::path_stretch_length(bytes.get(at..).unwrap_or_default());
         if at - start > length_max {
             return Err(HeadError::TargetTooLong.into());
         }
         match bytes.get(at) {
-            Some(b' ') if at > start => return Ok(Extent { start, end: at, question: None }),
+            Some(b' ') if at > start => return Ok(Extent { start, end: at, question: at }),
             Some(b'?') => break,
             Some(b'%') => at = percent_encoding_end(bytes, at)?,
             other => return Err(refusal(other)),
         }
     }
-    let end = scan::query_end(bytes, at);
+    let end = at + scan::query_length(bytes.get(at..).unwrap_or_default());
     if end - start > length_max {
         return Err(HeadError::TargetTooLong.into());
     }
     match bytes.get(end) {
-        Some(b' ') => Ok(Extent { start, end, question: Some(at) }),
+        Some(b' ') => Ok(Extent { start, end, question: at }),
         other => Err(refusal(other)),
     }
 }
@@ -60,6 +60,15 @@ fn percent_encoding_end(bytes: &[u8], at: usize) -> Result<usize, Stop> {
         return Err(HeadError::InvalidPercentEncoding.into());
     }
     if digits.len() < 2 { Err(Stop::NeedMore) } else { Ok(at + 3) }
+}
+
+/// Whether the target in `extent` has one of the forms that the method allows.
+#[inline]
+pub(super) fn check_form(bytes: &[u8], extent: Extent, method: Method) -> Result<(), HeadError> {
+    if bytes[extent.start] == b'/' && method != Method::Connect {
+        return Ok(());
+    }
+    other_form(bytes, extent, method).map(|_| ())
 }
 
 /// Reads the target in `extent` as one of the forms that `method` allows.
@@ -120,10 +129,129 @@ fn is_scheme(bytes: &[u8]) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
 }
 
+/// Path and query: without a "?", the range after it ends before it begins and yields none.
 #[inline]
 fn split_query(bytes: &[u8], path_start: usize, extent: Extent) -> (&[u8], Option<&[u8]>) {
-    match extent.question {
-        Some(question) => (&bytes[path_start..question], Some(&bytes[question + 1..extent.end])),
-        None => (&bytes[path_start..extent.end], None),
+    (&bytes[path_start..extent.question], bytes.get(extent.question + 1..extent.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::HeadLimits;
+    use super::super::every_cut::{self, LIMITS};
+    use super::HeadError::*;
+    use super::*;
+    use crate::message::AuthorityError;
+
+    /// The form's name, authority, path and query of `method target`.
+    type Parts = (&'static str, String, String, Option<String>);
+
+    fn parsed(method_and_target: &[u8], limits: &HeadLimits) -> Result<Option<Parts>, HeadError> {
+        let bytes = [method_and_target, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("ASCII");
+        every_cut::request(&bytes, limits, |head, _| {
+            let form = match head.target {
+                RequestTarget::Origin { .. } => "origin",
+                RequestTarget::Absolute { .. } => "absolute",
+                RequestTarget::Authority(_) => "authority",
+                RequestTarget::Asterisk => "asterisk",
+            };
+            let raw = &method_and_target[head.method_token.len() + 1..];
+            assert_eq!(head.target.raw(), raw);
+            let authority = head.authority().expect("HTTP/1.1 has one");
+            let query = head.target.query().map(text);
+            (form, text(authority.as_bytes()), text(head.target.path()), query)
+        })
+    }
+
+    /// RFC 9112 3.2.1 to 3.2.4
+    #[test]
+    fn the_four_forms_are_told_apart() {
+        let table: [(&str, &str, &str, &str, Option<&str>); 22] = [
+            ("GET /", "origin", "h", "/", None),
+            ("GET /a/b", "origin", "h", "/a/b", None),
+            ("GET /?", "origin", "h", "/", Some("")),
+            ("GET /a?b=c&d", "origin", "h", "/a", Some("b=c&d")),
+            ("GET /a?b?c/d", "origin", "h", "/a", Some("b?c/d")),
+            ("GET //a/../b", "origin", "h", "//a/../b", None),
+            ("GET /%41%2f%fF?%zz%", "origin", "h", "/%41%2f%fF", Some("%zz%")),
+            ("GET /a%3Fb", "origin", "h", "/a%3Fb", None),
+            ("GET /\"<>\\^`{|}[]", "origin", "h", "/\"<>\\^`{|}[]", None),
+            ("OPTIONS /a", "origin", "h", "/a", None),
+            ("GET http://o/a?b", "absolute", "o", "/a", Some("b")),
+            ("GET HTTP://O:8080/", "absolute", "O:8080", "/", None),
+            ("GET https://o", "absolute", "o", "/", None),
+            ("GET http://o?b/c", "absolute", "o", "/", Some("b/c")),
+            ("GET http://[::1]:1/a", "absolute", "[::1]:1", "/a", None),
+            ("GET http://o//a", "absolute", "o", "//a", None),
+            ("OPTIONS http://o", "absolute", "o", "/", None),
+            ("OPTIONS *", "asterisk", "h", "*", None),
+            ("CONNECT o:443", "authority", "o:443", "", None),
+            ("CONNECT [::1]:443", "authority", "[::1]:443", "", None),
+            ("PURGE /a", "origin", "h", "/a", None),
+            ("GET /http://o/", "origin", "h", "/http://o/", None),
+        ];
+        for (bytes, form, authority, path, query) in table {
+            let expected = (form, authority.to_owned(), path.to_owned(), query.map(str::to_owned));
+            assert_eq!(parsed(bytes.as_bytes(), &LIMITS), Ok(Some(expected)), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn broken_targets_name_their_fault() {
+        let table: [(&[u8], HeadError); 29] = [
+            (b"GET /a#b", InvalidTarget),
+            (b"GET /a?b#c", InvalidTarget),
+            (b"GET /\0", InvalidTarget),
+            (b"GET /a\x1f", InvalidTarget),
+            (b"GET /?\x7f", InvalidTarget),
+            (b"GET /\xc3\xa4", InvalidTarget),
+            (b"GET /?\xff", InvalidTarget),
+            (b"GET /a\rb", InvalidTarget),
+            (b"GET /?a\tb", InvalidTarget),
+            (b"GET /%", InvalidPercentEncoding),
+            (b"GET /%4", InvalidPercentEncoding),
+            (b"GET /%4g", InvalidPercentEncoding),
+            (b"GET /%%41", InvalidPercentEncoding),
+            (b"GET /%u0041", InvalidPercentEncoding),
+            (b"GET /a%00", InvalidPercentEncoding),
+            (b"GET *", WrongTargetForm),
+            (b"GET a", WrongTargetForm),
+            (b"GET ?a", WrongTargetForm),
+            (b"GET o:80", WrongTargetForm),
+            (b"GET http:/o", WrongTargetForm),
+            (b"GET ://o", WrongTargetForm),
+            (b"OPTIONS **", WrongTargetForm),
+            (b"GET ftp://o/", UnsupportedScheme),
+            (b"CONNECT o", WrongTargetForm),
+            (b"CONNECT o:", WrongTargetForm),
+            (b"CONNECT /", InvalidTargetAuthority(AuthorityError::InvalidHost)),
+            (b"GET http://u@o/", InvalidTargetAuthority(AuthorityError::Userinfo)),
+            (b"GET http:///a", InvalidTargetAuthority(AuthorityError::EmptyHost)),
+            (b"GET http://o:x/", InvalidTargetAuthority(AuthorityError::InvalidPort)),
+        ];
+        for (bytes, fault) in table {
+            assert_eq!(parsed(bytes, &LIMITS), Err(fault), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_target_as_long_as_the_limit_is_read_and_a_longer_one_refused() {
+        let limits = HeadLimits { target_bytes_max: 40, ..LIMITS };
+        let table = [
+            ("a".repeat(39), true),
+            ("a".repeat(40), false),
+            (format!("?{}", "a".repeat(38)), true),
+            (format!("?{}", "a".repeat(39)), false),
+            (format!("{}%41", "a".repeat(36)), true),
+            (format!("{}%41", "a".repeat(37)), false),
+            (format!("{}%zz", "a".repeat(40)), false),
+            (format!("{}#", "a".repeat(40)), false),
+        ];
+        for (path, accepted) in table {
+            let result = parsed(format!("GET /{path}").as_bytes(), &limits);
+            let expected = if accepted { Ok(true) } else { Err(TargetTooLong) };
+            assert_eq!(result.map(|parts| parts.is_some()), expected, "{path}");
+        }
     }
 }

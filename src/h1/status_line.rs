@@ -18,7 +18,7 @@ pub(super) struct StatusLine<'a> {
 pub(super) fn parse(bytes: &[u8]) -> Result<(StatusLine<'_>, usize), Stop> {
     let version = request_line::version(bytes, 0)?;
     let status = status_code(&bytes[8..])?;
-    let reason_end = scan::field_value_end(bytes, 13);
+    let reason_end = 13 + scan::field_value_length(&bytes[13..]);
     let end = match bytes.get(reason_end) {
         None | Some(b'\r' | b'\n') => line_end(bytes, reason_end)?,
         Some(_) => return Err(HeadError::InvalidReason.into()),
@@ -39,4 +39,79 @@ fn status_code(bytes: &[u8]) -> Result<StatusCode, Stop> {
         _ => byte.is_ascii_digit(),
     });
     Err(if may_become_valid { Stop::NeedMore } else { HeadError::InvalidStatusCode.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::every_cut::{self, LIMITS};
+    use super::HeadError::*;
+    use super::*;
+
+    fn parsed(bytes: &[u8]) -> Result<Option<(Version, u16, Vec<u8>)>, HeadError> {
+        every_cut::response(bytes, &LIMITS, |head, length| {
+            assert_eq!(length, bytes.len());
+            (head.version, head.status.number(), head.reason.to_vec())
+        })
+    }
+
+    /// RFC 9112 4
+    #[test]
+    fn valid_lines_yield_version_status_and_reason() {
+        let table: [(&[u8], Version, u16, &[u8]); 7] = [
+            (b"HTTP/1.1 200 OK\r\n\r\n", Version::Http11, 200, b"OK"),
+            (b"HTTP/1.0 404 Not Found\r\n\r\n", Version::Http10, 404, b"Not Found"),
+            (b"HTTP/1.1 204 \r\n\r\n", Version::Http11, 204, b""),
+            (b"HTTP/1.1 100 \t\xe4  \r\n\r\n", Version::Http11, 100, b"\t\xe4  "),
+            (b"HTTP/1.1 599 a:b\r\nA: b\r\n\r\n", Version::Http11, 599, b"a:b"),
+            (b"HTTP/1.1 999 x\r\n\r\n", Version::Http11, 999, b"x"),
+            (
+                b"HTTP/1.1 200 Long enough for two lanes\r\n\r\n",
+                Version::Http11,
+                200,
+                b"Long enough for two lanes",
+            ),
+        ];
+        for (bytes, version, status, reason) in table {
+            let expected = Ok(Some((version, status, reason.to_vec())));
+            assert_eq!(parsed(bytes), expected, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn broken_lines_name_their_fault() {
+        let table: [(&[u8], HeadError); 21] = [
+            (b"\r\nHTTP/1.1 200 OK\r\n\r\n", InvalidVersion),
+            (b" HTTP/1.1 200 OK\r\n\r\n", InvalidVersion),
+            (b"ICY 200 OK\r\n\r\n", InvalidVersion),
+            (b"HTTP/2 200 OK\r\n\r\n", InvalidVersion),
+            (b"HTTP/2.0 200 OK\r\n\r\n", UnsupportedVersion),
+            (b"HTTP/1.1  200 OK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1\t200 OK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 200\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 200\tOK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 20 OK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 2000 OK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 099 OK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 +20 OK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 2x0 OK\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 \r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 200 O\0K\r\n\r\n", InvalidReason),
+            (b"HTTP/1.1 200 OK\x7f\r\n\r\n", InvalidReason),
+            (b"HTTP/1.1 200 OK\n\n", BareLineFeed),
+            (b"HTTP/1.1 200 OK\rX", BareCarriageReturn),
+            (b"HTTP/1.1 200 OK\r\nA : b\r\n\r\n", SpaceBeforeColon),
+            (b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", LineFolding),
+        ];
+        for (bytes, fault) in table {
+            assert_eq!(parsed(bytes), Err(fault), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_response_needs_no_host() {
+        assert_eq!(
+            parsed(b"HTTP/1.1 200 OK\r\nHost: a\r\nHost: b\r\n\r\n").map(|head| head.is_some()),
+            Ok(true)
+        );
+    }
 }

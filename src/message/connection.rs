@@ -17,8 +17,14 @@ pub struct ConnectionOptions<'a> {
     pub keep_alive: bool,
     /// "upgrade": the Upgrade field is meant.
     pub upgrade: bool,
-    nominated: [&'a [u8]; NOMINATIONS_MAX],
-    nominated_count: u8,
+    nominations: Option<Nominations<'a>>,
+}
+
+/// Kept apart, so that a head without nominations, which is nearly every one, does not pay for clearing them.
+#[derive(Clone, Copy, Debug)]
+struct Nominations<'a> {
+    names: [&'a [u8]; NOMINATIONS_MAX],
+    count: usize,
 }
 
 /// A head nominates more than [`NOMINATIONS_MAX`] names: 400 for a request, 502 for a response.
@@ -44,7 +50,10 @@ pub fn connection_options<'a>(fields: &Fields<'a>) -> Result<ConnectionOptions<'
 impl<'a> ConnectionOptions<'a> {
     /// The nominated names that are obeyed.
     pub fn nominated(&self) -> &[&'a [u8]] {
-        &self.nominated[..usize::from(self.nominated_count)]
+        match &self.nominations {
+            Some(nominations) => &nominations.names[..nominations.count],
+            None => &[],
+        }
     }
 
     fn add_value(&mut self, value: &'a [u8]) -> Result<(), TooManyNominations> {
@@ -64,9 +73,10 @@ impl<'a> ConnectionOptions<'a> {
         } else if member.eq_ignore_ascii_case(b"upgrade") {
             self.upgrade = true;
         } else if may_be_nominated(member) && !self.nominates(member) {
-            let free = self.nominated.get_mut(usize::from(self.nominated_count)).ok_or(TooManyNominations)?;
-            *free = member;
-            self.nominated_count += 1;
+            let none = Nominations { names: [b""; NOMINATIONS_MAX], count: 0 };
+            let nominations = self.nominations.get_or_insert(none);
+            *nominations.names.get_mut(nominations.count).ok_or(TooManyNominations)? = member;
+            nominations.count += 1;
         }
         Ok(())
     }

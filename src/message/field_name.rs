@@ -1,5 +1,7 @@
 //! Field names that the proxy acts upon, recognised once per field line.
 
+use super::is_token;
+
 /// Defines the fields, their canonical spelling and `ALL`.
 macro_rules! known_fields {
     ($($variant:ident = $name:literal,)+) => {
@@ -91,12 +93,17 @@ known_fields! {
 const _: () = assert!(KnownField::ALL.len() < 64);
 
 impl KnownField {
-    /// The field that `name` names, in any case.
+    /// The field that `name` names, in any case; `name` may be any bytes.
+    pub fn from_name(name: &[u8]) -> KnownField {
+        if is_token(name) { KnownField::from_token(name) } else { KnownField::Unknown }
+    }
+
+    /// The field that `name`, a valid field name, names in any case. Of other bytes it makes a wrong field, never more.
     ///
     /// One probe of a perfect hash over the name's ends and length: the cost does not grow with the number of known
     /// fields and no branch depends on which one it is.
-    #[inline]
-    pub fn from_name(name: &[u8]) -> KnownField {
+    #[inline(always)]
+    pub fn from_token(name: &[u8]) -> KnownField {
         let ends = NameEnds::of(name);
         let number = usize::from(SLOTS[ends.slot(SEED)]);
         let Some(entry) = ENTRIES.get(number) else { return KnownField::Unknown };
@@ -145,15 +152,11 @@ impl NameEnds {
     }
 }
 
-/// Eight bytes at once: adds 0x20 to those from "A" to "Z" and leaves the others alone.
+/// Eight bytes of a token in lower case. Setting one bit does more than that, but no two tchars of which one occurs in
+/// a known name (letters, digits, "-") become alike except the two cases of a letter.
 #[inline]
 const fn lower_case(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    let low_bits = word & (EACH * 0x7f);
-    let from_a = low_bits + EACH * (0x80 - b'A' as u64);
-    let beyond_z = low_bits + EACH * (0x7f - b'Z' as u64);
-    let upper = (from_a ^ beyond_z) & !word & (EACH * 0x80);
-    word | (upper >> 2)
+    word | 0x2020_2020_2020_2020
 }
 
 struct Entry {
@@ -212,6 +215,7 @@ const fn slots(seed: u64) -> Option<[u8; 1 << SLOT_BITS]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::is_token_byte;
     use super::*;
 
     #[test]
@@ -254,12 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn lower_case_changes_upper_case_letters_only() {
-        for byte in 0..=255u8 {
-            let word = u64::from_le_bytes([byte, b'Z', b'a', byte, 0, 0xff, b'@', b'[']);
-            let expected =
-                [byte, b'Z', b'a', byte, 0, 0xff, b'@', b'['].map(|byte| byte.to_ascii_lowercase());
-            assert_eq!(lower_case(word).to_le_bytes(), expected, "{byte:#04x}");
+    fn lower_case_confuses_no_tchar_with_one_of_a_known_name() {
+        for known in (0..=255u8).filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
+            for other in (0..=255u8).filter(|&byte| is_token_byte(byte)) {
+                let alike = lower_case(u64::from(known)) == lower_case(u64::from(other));
+                assert_eq!(alike, known.eq_ignore_ascii_case(&other), "{known:#04x} and {other:#04x}");
+            }
         }
     }
 }

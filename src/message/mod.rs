@@ -24,6 +24,7 @@ pub use connection::{
 pub use field_name::KnownField;
 pub use fields::{Field, FieldLine, FieldTable, Fields, Span};
 pub use head::{RequestHead, ResponseHead};
+pub(crate) use list::trim_whitespace;
 pub use list::{ListMembers, list_members};
 pub use method::Method;
 pub use status::StatusCode;
