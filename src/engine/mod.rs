@@ -20,6 +20,7 @@ pub mod epoll;
 mod error;
 pub mod executor;
 pub mod outbound;
+pub mod simulated;
 pub mod socket;
 pub mod timer;
 
