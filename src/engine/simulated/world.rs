@@ -172,13 +172,19 @@ impl World {
     pub(super) fn break_end(&mut self, id: u64, side: Side) {
         let keeps_unread = self.random.chance(0.5);
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.end(side.other()).lose_flight();
+        let peer = link.end(side.other());
+        peer.lose_flight();
+        peer.wake_writer();
+        let cut = link.cut;
         let end = link.end(side);
         if end.broken || !end.open {
             return;
         }
         end.broken = true;
-        end.lose_flight();
+        // What cut the stream delivers what it has got; the answer to a later write does not catch up with that.
+        if !cut {
+            end.lose_flight();
+        }
         if !keeps_unread {
             end.received.clear();
         }
