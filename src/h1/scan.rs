@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn controls_are_found_one_after_the_other_and_then_no_more() {
-        assert_eq!(controls_one_by_one(b""), []);
+        assert!(controls_one_by_one(b"").is_empty());
         let mut controls = Controls::of(b"a\r\nb\tc\x7f");
         let taken: Vec<usize> = std::iter::repeat_with(|| controls.take()).take(5).collect();
         assert_eq!(taken, [1, 2, 6, 7, 7]);
