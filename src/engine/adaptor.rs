@@ -39,6 +39,13 @@ impl<R: Reader, W: Writer> IoStream<R, W> {
         self.unread.is_none() && self.reader.is_quiet()
     }
 
+    /// Makes the end of the stream a reset. See [`Writer::abort`].
+    pub fn abort(&mut self) {
+        self.unsent = false;
+        self.shut = true;
+        self.writer.abort();
+    }
+
     /// Sends what is queued.
     fn poll_sent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let sent = ready!(self.writer.poll_flush(context));

@@ -100,6 +100,11 @@ impl<R: Reader + Unpin, W: Writer + Unpin> Writer for AdaptedWriter<R, W> {
         let ended = Pin::new(&mut *stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));
         assert!(ended.is_ready(), "all was flushed before");
     }
+
+    fn abort(&mut self) {
+        self.queued = None;
+        self.stream.borrow_mut().abort();
+    }
 }
 
 type AdaptedConnection<R, W> = Connection<AdaptedReader<R, W>, AdaptedWriter<R, W>>;

@@ -59,6 +59,19 @@ pub(crate) async fn a_reset_that_the_writer_saw_is_no_end_of_file_to_the_reader<
     assert!(is_broken(server.send(b"more").await.unwrap_err()));
 }
 
+pub(crate) async fn an_aborted_connection_is_a_reset_and_no_end_of_file<B: Bench>(bench: Rc<B>) {
+    let (mut client, mut server) = pair(&bench).await;
+    server.send(b"part").await.unwrap();
+    let mut received = 0;
+    while received < b"part".len() {
+        received += client.read().await.unwrap().expect("the stream goes on").len();
+    }
+    server.writer.buffer().extend_from_slice(b"never sent");
+    server.writer.abort();
+    drop(server);
+    assert_eq!(client.read().await.unwrap_err(), IoError::Reset);
+}
+
 pub(crate) async fn a_stopped_listener_hands_out_what_is_queued_and_then_none<B: Bench>(bench: Rc<B>) {
     const CLIENTS: usize = 7;
     let engine = bench.engine();

@@ -45,6 +45,7 @@ macro_rules! suite {
                 ends::either_peer_may_end_its_stream_and_still_read
                 ends::a_reset_is_seen_by_the_reader_and_stays
                 ends::a_reset_that_the_writer_saw_is_no_end_of_file_to_the_reader
+                ends::an_aborted_connection_is_a_reset_and_no_end_of_file
                 ends::a_stopped_listener_hands_out_what_is_queued_and_then_none
                 ends::halves_dropped_while_they_wait_end_the_stream
                 ends::halves_dropped_with_a_full_pipe_lose_nothing_that_was_taken_in_order

@@ -159,6 +159,11 @@ impl<W: Writer> Writer for RecordWriter<W> {
     fn shutdown(&mut self) {
         self.inner.shutdown();
     }
+
+    fn abort(&mut self) {
+        self.plain = None;
+        self.inner.abort();
+    }
 }
 
 type RecordConnection<R, W> = Connection<RecordReader<R>, RecordWriter<W>>;
