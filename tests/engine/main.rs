@@ -77,6 +77,7 @@ macro_rules! kernel {
 }
 
 kernel!(epoll, ringway::engine::epoll::Epoll);
+kernel!(io_uring, ringway::engine::io_uring::IoUring);
 
 mod simulated {
     use super::*;
