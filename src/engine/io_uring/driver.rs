@@ -131,6 +131,7 @@ impl UringDriver {
         {
             self.provided.borrow_mut().iter_mut().for_each(ProvidedBuffers::ran_short);
         }
+        operation.kept.note(&completion);
         match operation.state {
             State::Orphaned => {
                 let gone = operations.remove(key);

@@ -27,9 +27,24 @@ const PARTS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) descriptor: OwnedFd,
-    /// How the connection broke. The kernel tells either half once, and from then on reports an end of file, which would
-    /// pass off a cut stream as a finished one.
+    /// How the connection broke. The kernel tells one operation, and from then on reports an end of file, which would
+    /// pass off a cut stream as a finished one. Set as completions are taken, because the one that was told may be a send
+    /// whose half does not look.
     pub(super) broken: Cell<Option<IoError>>,
+}
+
+impl Socket {
+    fn note(&self, errno: Errno) {
+        // A broken pipe is a stream that we ended, or that broke after the peer had ended its own.
+        if !is_transient(errno) && errno != Errno::PIPE && errno != Errno::CANCELED {
+            self.broken.set(Some(errno.into()));
+        }
+    }
+}
+
+/// Whether a failed attempt says nothing about the connection: no buffer was left for it, or a signal came.
+pub(super) fn is_transient(errno: Errno) -> bool {
+    matches!(errno, Errno::NOBUFS | Errno::INTR | Errno::AGAIN)
 }
 
 impl From<OwnedFd> for Socket {
@@ -91,6 +106,15 @@ pub(super) enum Kept {
 }
 
 impl Kept {
+    /// Notes what a completion says of the connection, whoever looks at it later.
+    pub(super) fn note(&self, completion: &Completion) {
+        if let (Kept::Receive { socket, .. } | Kept::Send { socket, .. }, Err(errno)) =
+            (self, completion.result())
+        {
+            socket.note(errno);
+        }
+    }
+
     /// The submission. It points into the heap only, at what this value owns; the value itself may move.
     pub(super) fn entry(&mut self) -> squeue::Entry {
         match self {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 
 use super::driver::{Place, UringDriver};
-use super::operation::{Completion, Kept, Sending, Socket};
+use super::operation::{Completion, Kept, Sending, Socket, is_transient};
 use crate::engine::buffer::Lent;
 use crate::engine::outbound::Outbound;
 use crate::engine::{Connection, IoError, Reader, Writer, socket};
@@ -22,7 +22,12 @@ pub(super) fn halves(socket: Rc<Socket>, driver: &Rc<UringDriver>) -> UringConne
     let sending = Sending::new(Outbound::new(driver.pool().clone()));
     let send = Kept::Send { socket: socket.clone(), sending };
     Connection {
-        reader: IoUringReader { place: Place::new(driver, receive), socket: socket.clone(), eager: true },
+        reader: IoUringReader {
+            place: Place::new(driver, receive),
+            socket: socket.clone(),
+            eager: true,
+            ended: false,
+        },
         writer: IoUringWriter {
             place: Place::new(driver, send),
             socket,
@@ -41,6 +46,8 @@ pub struct IoUringReader {
     /// the last receive left bytes behind. Otherwise the answer to what was just sent is still under way, and waiting
     /// for readiness first saves the kernel an attempt in vain.
     eager: bool,
+    /// The stream has ended, or broke.
+    ended: bool,
 }
 
 impl IoUringReader {
@@ -60,11 +67,6 @@ impl IoUringReader {
     }
 }
 
-/// Whether a failed attempt says nothing about the connection: no buffer was left for it, or a signal came.
-fn is_transient(errno: Errno) -> bool {
-    matches!(errno, Errno::NOBUFS | Errno::INTR | Errno::AGAIN)
-}
-
 impl Reader for IoUringReader {
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Lent>, IoError>> {
         loop {
@@ -74,10 +76,13 @@ impl Reader for IoUringReader {
             };
             match self.take(completion) {
                 Ok(Some(lent)) => return Poll::Ready(Ok(Some(lent))),
-                Ok(None) => return Poll::Ready(self.socket.broken.get().map_or(Ok(None), Err)),
                 Err(errno) if is_transient(errno) => self.eager = true,
+                Ok(None) => {
+                    self.ended = true;
+                    return Poll::Ready(self.socket.broken.get().map_or(Ok(None), Err));
+                }
                 Err(errno) => {
-                    self.socket.broken.set(Some(errno.into()));
+                    self.ended = true;
                     return Poll::Ready(Err(errno.into()));
                 }
             }
@@ -85,6 +90,9 @@ impl Reader for IoUringReader {
     }
 
     fn is_quiet(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
         match self.place.peek() {
             Poll::Pending => true,
             Poll::Ready(Some(answer)) if answer >= 0 || !is_transient(Errno::from_raw_os_error(-answer)) => {
@@ -125,14 +133,10 @@ impl Writer for IoUringWriter {
                         self.taken += count as u64;
                         self.place.with_sending(|sending| sending.outbound.advance(count));
                     }
-                    Err(Errno::INTR | Errno::AGAIN) => {}
+                    Err(errno) if is_transient(errno) => {}
                     Err(errno) => {
                         self.place.with_sending(|sending| sending.outbound.clear());
                         self.staged.clear();
-                        // A broken pipe is a stream that we ended, or that broke after the peer had ended its own.
-                        if errno != Errno::PIPE {
-                            self.socket.broken.set(Some(errno.into()));
-                        }
                         return Poll::Ready(Err(errno.into()));
                     }
                 }
