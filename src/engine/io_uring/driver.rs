@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use std::time::Duration;
 use io_uring::squeue::Flags;
 use io_uring::types::Fd;
 use io_uring::{cqueue, opcode};
-use rustix::event::{EventfdFlags, PollFlags, eventfd};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use slab::Slab;
 
@@ -20,6 +20,7 @@ use super::operation::{Completion, Kept, Operation, Sending, State};
 use super::probe::Unavailable;
 use super::provided::ProvidedBuffers;
 use super::ring::{Ring, Wait};
+use super::unpark::EventFd;
 use crate::base::time::Moment;
 use crate::engine::buffer::BufferPool;
 use crate::engine::clock::Clock;
@@ -163,7 +164,7 @@ impl UringDriver {
 }
 
 fn await_unpark(ring: &mut Ring, unpark: &EventFd) {
-    let poll = opcode::PollAdd::new(Fd(unpark.0.as_raw_fd()), u32::from(PollFlags::IN.bits())).multi(true);
+    let poll = opcode::PollAdd::new(Fd(unpark.as_raw_fd()), u32::from(PollFlags::IN.bits())).multi(true);
     // SAFETY: the operation points to no memory.
     unsafe { ring.push(poll.build().user_data(UNPARK_KEY)) };
 }
@@ -205,23 +206,6 @@ impl fmt::Debug for UringDriver {
             .field("halves", &self.operations.borrow().len())
             .field("orphans", &self.orphans.get())
             .finish_non_exhaustive()
-    }
-}
-
-/// The descriptor by which other threads end a wait. It is never read: the wait on it ends with each write.
-#[derive(Debug)]
-pub(super) struct EventFd(OwnedFd);
-
-impl EventFd {
-    pub(super) fn new() -> rustix::io::Result<Self> {
-        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(EventFd)
-    }
-}
-
-impl Unpark for EventFd {
-    fn unpark(&self) {
-        // Would-block comes after 2^64 writes.
-        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
     }
 }
 

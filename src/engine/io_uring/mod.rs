@@ -2,11 +2,11 @@
 //!
 //! It stands on the crate `io-uring` rather than on tokio-uring, whose interface has no cancellation, no provided
 //! buffers and no wait for readiness. What keeps memory and kernel apart, file by file:
-//! - [`operation`]: what an operation points to is owned by its entry in the driver, on the heap, whatever becomes of
+//! - `operation`: what an operation points to is owned by its entry in the driver, on the heap, whatever becomes of
 //!   the half that began it.
-//! - [`driver`]: an entry is not touched and not freed while the kernel has its operation.
-//! - [`provided`]: receives point to nothing; the kernel picks a buffer when bytes are there.
-//! - [`ring`]: the queues.
+//! - `driver`: an entry is not touched and not freed while the kernel has its operation.
+//! - `provided`: receives point to nothing; the kernel picks a buffer when bytes are there.
+//! - `ring`: the queues.
 
 mod connect;
 mod driver;
@@ -16,6 +16,7 @@ mod probe;
 mod provided;
 mod ring;
 mod stream;
+mod unpark;
 
 use std::future::Future;
 use std::io;
@@ -31,7 +32,8 @@ pub use stream::{IoUringReader, IoUringWriter};
 use super::clock::Clock;
 use super::executor::Handle;
 use super::{Engine, IoError};
-use driver::{EventFd, UringDriver};
+use driver::UringDriver;
+use unpark::EventFd;
 
 /// The io_uring engine of one thread.
 #[derive(Clone, Debug)]

@@ -117,7 +117,8 @@ pub fn probe() -> Result<(), Unavailable> {
     let engine = IoUring::begin()?;
     let (near, far) = UnixStream::pair().map_err(|error| Unavailable::from_call("socketpair", &error))?;
     let [near, far] = [near, far].map(|end| halves(Rc::new(OwnedFd::from(end).into()), &engine.driver));
-    engine.run(exchange(engine.clone(), near, far))?;
+    // The near end stays open, so that nothing but the cancellation ends the receive at the far end.
+    let _near = engine.run(exchange(engine.clone(), near, far))?;
     if engine.driver.orphans() > 0 {
         return Err(Unavailable::Broken { step: "a cancelled receive did not end" });
     }
@@ -126,7 +127,7 @@ pub fn probe() -> Result<(), Unavailable> {
 
 type Halves = Connection<super::IoUringReader, super::IoUringWriter>;
 
-async fn exchange(engine: IoUring, mut near: Halves, mut far: Halves) -> Result<(), Unavailable> {
+async fn exchange(engine: IoUring, mut near: Halves, mut far: Halves) -> Result<Halves, Unavailable> {
     let mut timer = engine.handle().timer();
     let deadline = engine.handle().now() + STEP_MAX;
     near.writer.buffer().extend_from_slice(b"ping");
@@ -139,7 +140,7 @@ async fn exchange(engine: IoUring, mut near: Halves, mut far: Halves) -> Result<
     }
     // Nothing comes any more: this begins a receive, which the end of the task cancels.
     match engine::read(&mut far.reader, &mut timer, engine.handle().now()).await {
-        Err(IoError::TimedOut) => Ok(()),
+        Err(IoError::TimedOut) => Ok(near),
         _ => Err(Unavailable::Broken { step: "a receive did not wait" }),
     }
 }
