@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use ringway::engine::io_uring::{IoUring, Unavailable, probe};
 use rustix::io::Errno;
@@ -15,8 +19,8 @@ const SETUP: i64 = 425;
 const ENTER: i64 = 426;
 const REGISTER: i64 = 427;
 
-/// Runs `check` where `call` is answered with `errno`.
-fn under_filter<T: Send + 'static>(call: i64, errno: Errno, check: fn() -> T) -> T {
+/// Runs `check`, and the processes that it starts, where `call` is answered with `errno`.
+fn under_filter<T: Send + 'static>(call: i64, errno: Errno, check: impl FnOnce() -> T + Send + 'static) -> T {
     let refuse = SeccompAction::Errno(errno.raw_os_error() as u32);
     let rules = BTreeMap::from([(call, Vec::new())]);
     let architecture = TargetArch::try_from(std::env::consts::ARCH).unwrap();
@@ -61,4 +65,75 @@ fn an_engine_that_cannot_begin_carries_the_reason_in_its_error() {
 fn a_filter_of_something_else_does_not_disturb_the_probe() {
     const PERSONALITY: i64 = if cfg!(target_arch = "x86_64") { 135 } else { 92 };
     assert_eq!(under_filter(PERSONALITY, Errno::PERM, probe), Ok(()));
+}
+
+/// A configuration file for `engine`, removed when dropped.
+struct File(PathBuf);
+
+impl File {
+    fn with_engine(engine: &str, name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ringway-refused-{}-{name}.toml", std::process::id()));
+        let text = format!(
+            "engine = \"{engine}\"\ncores = 1\n[listen]\nhttp = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        File(path)
+    }
+
+    fn run(&self) -> Child {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_ringway"));
+        program.args(["run", "-c"]).arg(&self.0).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Serves one request, which no service takes, and returns the log up to then.
+fn log_until_served(mut child: Child) -> String {
+    let mut log = String::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    while !log.contains("starting") {
+        assert_ne!(lines.read_line(&mut log).unwrap(), 0, "ended before it served: {log}");
+    }
+    let line = log.lines().find(|line| line.contains("listening for clients")).unwrap();
+    let address = line.rsplit_once("address=").unwrap().1.trim();
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    log
+}
+
+#[test]
+fn under_auto_the_program_falls_back_to_epoll_and_says_why_in_one_line() {
+    for (call, errno, reason) in [
+        (SETUP, Errno::PERM, "io_uring_setup is refused"),
+        (SETUP, Errno::NOSYS, "io_uring_setup is missing"),
+        (SETUP, Errno::NOMEM, "locked memory"),
+        (REGISTER, Errno::INVAL, "io_uring_register"),
+    ] {
+        let log = under_filter(call, errno, move || {
+            log_until_served(File::with_engine("auto", &format!("{call}-{}", errno.raw_os_error())).run())
+        });
+        let told: Vec<&str> = log.lines().filter(|line| line.contains("falls back to epoll")).collect();
+        assert_eq!(told.len(), 1, "{log}");
+        assert!(told[0].contains(reason), "{reason}: {log}");
+        assert!(log.contains("engine=\"epoll\""), "{log}");
+    }
+}
+
+#[test]
+fn an_engine_that_was_asked_for_by_name_is_an_error_where_it_is_refused() {
+    let file = File::with_engine("io_uring", "asked");
+    let output = under_filter(SETUP, Errno::PERM, move || file.run().wait_with_output().unwrap());
+    assert!(!output.status.success());
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(words.contains("engine = \"io_uring\" cannot run here: io_uring_setup is refused"), "{words}");
 }

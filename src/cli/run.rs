@@ -7,7 +7,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::cores::{self, CoreThreads, Plan};
 use super::{Failure, limits};
@@ -58,19 +61,20 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
 
 fn start_log(config: &Config) {
     let level = match config.log.level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
-    // A second subscriber is refused: then the first, of the same process, goes on.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(format!("warn,ringway={level}")))
+    // What the libraries below us tell of themselves is of use only if something is wrong.
+    let ours = Targets::new().with_default(LevelFilter::WARN).with_target("ringway", level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .try_init();
+        .with_target(false);
+    // A second subscriber is refused: then the first, of the same process, goes on.
+    let _ = tracing_subscriber::registry().with(lines).with(ours).try_init();
 }
 
 /// For each core its listeners, one for each address.
