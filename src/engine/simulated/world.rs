@@ -172,13 +172,19 @@ impl World {
     pub(super) fn break_end(&mut self, id: u64, side: Side) {
         let keeps_unread = self.random.chance(0.5);
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.end(side.other()).lose_flight();
+        // What a cut let through, and the end of the stream behind it, is beyond the place of the cut already.
+        let loses_flight = !link.cut;
+        if loses_flight {
+            link.end(side.other()).lose_flight();
+        }
         let end = link.end(side);
         if end.broken || !end.open {
             return;
         }
         end.broken = true;
-        end.lose_flight();
+        if loses_flight {
+            end.lose_flight();
+        }
         if !keeps_unread {
             end.received.clear();
         }
