@@ -1,3 +1,5 @@
 //! Directed scenarios: one thing goes wrong at one place, and every consequence is exact.
 
+mod membership;
 mod network;
+mod scene;
