@@ -92,7 +92,7 @@ pub(super) async fn receive_head<E: Engine>(
 
 /// What the way of an answer must know of the way of its request, which is another future of the same task.
 pub(super) trait Upload {
-    /// Whether all of the request was sent.
+    /// Whether all of the request was taken from the client and sent: only then can either connection take another.
     fn is_done(&self) -> bool;
     /// Until when the answer's head may take, as things stand.
     fn head_deadline(&self) -> Moment;

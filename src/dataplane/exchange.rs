@@ -170,7 +170,7 @@ async fn attempt<E: Engine>(
             Outcome::Switched(connection)
         }
         Received::Answer(answer) => {
-            if answer.upstream_persists && request.body.finished {
+            if answer.upstream_persists {
                 upstream.release(connection, core.now());
             }
             Outcome::Answered(answer)
@@ -208,20 +208,20 @@ async fn send_and_receive<E: Engine>(
     let flushed = download::flush_upstream(core, &mut connection.writer, &mut client.timer, timeouts).await;
     drop(epoch);
     // A replica that does not read may still have answered, and closed, before it got the request.
-    let _ = flushed;
-    let sent = Sent { deadline: core.now() + timeouts.first_byte };
+    let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte };
     let asked = asked(core, request);
     receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
 }
 
-/// The request was sent before the answer is waited for.
+/// The request was sent, or could not be, before the answer is waited for.
 struct Sent {
+    whole: bool,
     deadline: Moment,
 }
 
 impl Upload for Sent {
     fn is_done(&self) -> bool {
-        true
+        self.whole
     }
 
     fn head_deadline(&self) -> Moment {
@@ -238,7 +238,7 @@ async fn send_while_receiving<E: Engine>(
     timeouts: &Timeouts,
 ) -> Received {
     let asked = asked(core, request);
-    let progress = Progress { sent: Cell::new(None), timeouts };
+    let progress = Progress { ended: Cell::new(None), whole: Cell::new(false), timeouts };
     let mut upload_timer = core.engine.handle().timer();
     let mut upload = pin!(upload(
         core,
@@ -260,10 +260,11 @@ async fn send_while_receiving<E: Engine>(
     poll_fn(|context| {
         if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
             uploading = false;
+            progress.ended.set(Some(core.now()));
             match uploaded {
-                Ok(()) => progress.sent.set(Some(core.now())),
+                Ok(()) => progress.whole.set(true),
                 // The replica may have answered before it closed: wait for that a moment, as for any first byte.
-                Err(UploadFault::Upstream) => progress.sent.set(Some(core.now())),
+                Err(UploadFault::Upstream) => {}
                 Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
             }
         }
@@ -274,18 +275,21 @@ async fn send_while_receiving<E: Engine>(
 
 /// How far the request is, for the future that waits for its answer.
 struct Progress<'a> {
-    sent: Cell<Option<Moment>>,
+    /// When no more was sent.
+    ended: Cell<Option<Moment>>,
+    /// Because that was all. Otherwise the rest is still in the client's connection and would be read as a request.
+    whole: Cell<bool>,
     timeouts: &'a Timeouts,
 }
 
 impl Upload for Progress<'_> {
     fn is_done(&self) -> bool {
-        self.sent.get().is_some()
+        self.whole.get()
     }
 
     /// The time for the first byte begins when the request has been sent; until then the body's own deadlines watch.
     fn head_deadline(&self) -> Moment {
-        self.sent.get().map_or(Moment::NEVER, |sent| sent + self.timeouts.first_byte)
+        self.ended.get().map_or(Moment::NEVER, |ended| ended + self.timeouts.first_byte)
     }
 }
 
@@ -334,7 +338,11 @@ async fn receive<E: Engine>(
         Err(nothing) => return Received::Nothing(nothing),
     };
     match answer.relay_body(core, inbound, client, timer, &asked.timeouts).await {
-        Ok(()) => Received::Answer(answer),
+        Ok(()) => {
+            // Else the replica still waits for the rest, and would take the next request for it.
+            answer.upstream_persists &= upload.is_done();
+            Received::Answer(answer)
+        }
         Err(cut) => Received::Cut(answer, cut),
     }
 }

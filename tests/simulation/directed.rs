@@ -1,5 +1,6 @@
 //! Directed scenarios: one thing goes wrong at one place, and every consequence is exact.
 
+mod early_answers;
 mod membership;
 mod network;
 mod scene;
