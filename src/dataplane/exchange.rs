@@ -164,7 +164,8 @@ async fn attempt<E: Engine>(
         drop(epoch);
         send_while_receiving(core, client, request, &mut connection, &timeouts).await
     };
-    let sent_any = connection.writer.taken() > taken_before;
+    // What was taken from the client and not kept is as good as sent: no other attempt could send it.
+    let sent_any = connection.writer.taken() > taken_before || !request.body.is_replayable();
     match received {
         Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
             Outcome::Switched(connection)

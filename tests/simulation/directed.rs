@@ -3,4 +3,5 @@
 mod early_answers;
 mod membership;
 mod network;
+mod retries;
 mod scene;
