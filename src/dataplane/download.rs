@@ -96,6 +96,8 @@ pub(super) trait Upload {
     fn is_done(&self) -> bool;
     /// Until when the answer's head may take, as things stand.
     fn head_deadline(&self) -> Moment;
+    /// The answer's head is queued: what becomes of the request changes nothing in that any more.
+    fn note_answer(&self) {}
 }
 
 async fn wait_for_head<E: Engine>(

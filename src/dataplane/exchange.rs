@@ -239,7 +239,8 @@ async fn send_while_receiving<E: Engine>(
     timeouts: &Timeouts,
 ) -> Received {
     let asked = asked(core, request);
-    let progress = Progress { ended: Cell::new(None), whole: Cell::new(false), timeouts };
+    let progress =
+        Progress { ended: Cell::new(None), whole: Cell::new(false), answering: Cell::new(false), timeouts };
     let mut upload_timer = core.engine.handle().timer();
     let mut upload = pin!(upload(
         core,
@@ -266,6 +267,8 @@ async fn send_while_receiving<E: Engine>(
                 Ok(()) => progress.whole.set(true),
                 // The replica may have answered before it closed: wait for that a moment, as for any first byte.
                 Err(UploadFault::Upstream) => {}
+                // An answer that has begun goes on: another within it would be taken for its body.
+                Err(UploadFault::Client(_)) if progress.answering.get() => {}
                 Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
             }
         }
@@ -280,6 +283,8 @@ struct Progress<'a> {
     ended: Cell<Option<Moment>>,
     /// Because that was all. Otherwise the rest is still in the client's connection and would be read as a request.
     whole: Cell<bool>,
+    /// The answer's head is queued for the client.
+    answering: Cell<bool>,
     timeouts: &'a Timeouts,
 }
 
@@ -291,6 +296,10 @@ impl Upload for Progress<'_> {
     /// The time for the first byte begins when the request has been sent; until then the body's own deadlines watch.
     fn head_deadline(&self) -> Moment {
         self.ended.get().map_or(Moment::NEVER, |ended| ended + self.timeouts.first_byte)
+    }
+
+    fn note_answer(&self) {
+        self.answering.set(true);
     }
 }
 
@@ -338,6 +347,7 @@ async fn receive<E: Engine>(
         Ok(answer) => answer,
         Err(nothing) => return Received::Nothing(nothing),
     };
+    upload.note_answer();
     match answer.relay_body(core, inbound, client, timer, &asked.timeouts).await {
         Ok(()) => {
             // Else the replica still waits for the rest, and would take the next request for it.

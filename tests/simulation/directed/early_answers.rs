@@ -76,3 +76,38 @@ fn what_is_left_of_a_refused_body_is_no_request() {
     }
     assert!(answered > 0, "a reset may take the answer with it, but not with every seed");
 }
+
+#[test]
+fn a_client_that_breaks_its_body_gets_no_second_answer_within_the_first() {
+    let breaks: [(&str, &[u8]); 3] = [("malformed", b"zz\r\n"), ("stalled", b""), ("ended", b"end")];
+    for (what, bytes) in breaks {
+        play_with(
+            web(1),
+            Faults::default(),
+            ClientLimits { body: Duration::from_secs(1), ..ClientLimits::default() },
+            move |stage| async move {
+                backend(&stage.engine, backend_address(0), |mut receiving, mut sending, _| async move {
+                    let _ = receiving.request().await;
+                    let _ = sending.send(b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n").await;
+                    for _ in 0..3 {
+                        sending.sleep(Duration::from_secs(1)).await;
+                        let _ = sending.send(&[b'a'; 100]).await;
+                    }
+                    sending.sleep(Duration::from_secs(1)).await;
+                });
+                let head =
+                    b"POST / HTTP/1.1\r\nHost: sim\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+                let (mut receiving, mut sending) = ask(&stage, head).await;
+                stage.sleep_ms(1_500).await;
+                if bytes == b"end" {
+                    sending.writer.shutdown();
+                } else if !bytes.is_empty() {
+                    sending.send(bytes).await.expect("the proxy takes it");
+                }
+                let answered = answer(&mut receiving).await;
+                assert_eq!(answered, Ok((200, "a".repeat(300))), "{what}");
+                assert_eq!(receiving.end().await, Ok(()), "{what}");
+            },
+        );
+    }
+}
