@@ -381,6 +381,9 @@ async fn conclude<E: Engine>(
             core.counters.answered(answer.status.number());
             if client.flush(core).await.is_err() {
                 core.counters.client_aborts.increment();
+                if answer.until_close {
+                    client.writer.abort();
+                }
                 After::Close
             } else if answer.client_persists {
                 After::NextRequest
@@ -403,7 +406,7 @@ async fn conclude<E: Engine>(
             if answer.until_close {
                 // An end of the stream would pass for the end of the body.
                 client.writer.abort();
-            } else {
+            } else if cut == Cut::Upstream {
                 // What was received of the answer goes out; the missing rest shows the failure.
                 let _ = client.flush(core).await;
             }

@@ -111,3 +111,30 @@ fn a_client_that_breaks_its_body_gets_no_second_answer_within_the_first() {
         );
     }
 }
+
+#[test]
+fn an_answer_that_ends_with_the_connection_is_reset_when_its_client_does_not_take_it() {
+    let limits = ClientLimits { write: Duration::from_secs(1), ..ClientLimits::default() };
+    let faults = Faults { capacity_bytes: 4_000, ..Faults::default() };
+    // A short rest is lost in the last flush, a long body in the middle of the relay.
+    for length in [6_000, 60_000] {
+        play_with(web(1), faults.clone(), limits, move |stage| async move {
+            backend(&stage.engine, backend_address(0), move |mut receiving, mut sending, _| async move {
+                let _ = receiving.request().await;
+                let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let _ = sending.send(&[&head[..], &wire::chunked(&vec![b'a'; length], 500)].concat()).await;
+                let _ = receiving.request().await;
+            });
+            let (mut receiving, _sending) = ask(&stage, b"GET / HTTP/1.0\r\nHost: sim\r\n\r\n").await;
+            receiving.rest(Duration::from_secs(10)).await;
+            let ended = loop {
+                if let Err(broken) = receiving.fill().await {
+                    break broken;
+                }
+            };
+            assert!(receiving.pending.len() < length);
+            assert_eq!(ended, Broken::Reset, "an end would pass for the end of the body");
+            assert_eq!(stage.counters.client_aborts.value(), 1);
+        });
+    }
+}
