@@ -308,6 +308,11 @@ impl<E: Engine> ServiceView<E> {
         Some(up.find(|upstream| !tried.contains(&Some(upstream.replica.id))).unwrap_or(first))
     }
 
+    /// The connections to a replica, if it is a member.
+    pub(super) fn upstream_of(&self, id: ReplicaId) -> Option<&Rc<Upstream<E>>> {
+        self.upstreams.iter().find(|upstream| upstream.replica.id == id)
+    }
+
     /// Counts a request towards the retry budget.
     pub(super) fn earn_budget(&self) {
         self.budget.borrow_mut().earn();

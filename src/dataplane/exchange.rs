@@ -88,19 +88,22 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
             outcome => return conclude(core, client, request, outcome).await,
         };
         observe(core, &upstream, &failed);
-        match request.service.judge(&mut attempts, &failed) {
-            Verdict::SameReplica => same = Some(upstream),
-            Verdict::NextReplica => {}
+        let again = match request.service.judge(&mut attempts, &failed) {
+            Verdict::SameReplica => Some(upstream.replica.id),
+            Verdict::NextReplica => None,
             Verdict::GiveUp => return give_up(core, client, request, failed.fault).await,
             Verdict::OverBudget => {
                 core.counters.retries_refused.increment();
                 return give_up(core, client, request, failed.fault).await;
             }
-        }
-        core.counters.retries.increment();
-        // Membership may have changed meanwhile: the next pick is from the newest snapshot.
+        };
+        // Membership may have changed meanwhile: the next pick is from the newest snapshot. Nothing may be sent to a
+        // replica that is not in it, for its generation is not reported as in use any more.
         let newest = core.view().successor_of(&request.service.service).cloned();
-        request.service = newest.unwrap_or_else(|| request.service.clone());
+        let Some(newest) = newest else { return give_up(core, client, request, failed.fault).await };
+        same = again.and_then(|id| newest.upstream_of(id)).cloned();
+        request.service = newest;
+        core.counters.retries.increment();
     }
 }
 

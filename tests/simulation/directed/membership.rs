@@ -94,3 +94,38 @@ fn an_idle_core_takes_up_what_is_published_when_it_is_told() {
         }
     });
 }
+
+#[test]
+fn a_retry_goes_to_no_replica_that_has_left_meanwhile() {
+    // The replica answers once, stays quiet while its service changes, and then resets the connection.
+    let cases = [
+        ("another replica", vec![ServiceSpec { replicas: vec![web(2).replicas[1].clone()], ..web(0) }], 200),
+        ("no replica", vec![ServiceSpec { replicas: Vec::new(), ..web(0) }], 503),
+        ("no service", Vec::new(), 502),
+    ];
+    for (what, specs, status) in cases {
+        play(web(1), move |stage| async move {
+            let connections = Rc::new(std::cell::Cell::new(0));
+            let count = connections.clone();
+            backend(&stage.engine, backend_address(0), move |mut receiving, mut sending, _| {
+                count.set(count.get() + 1);
+                async move {
+                    let _ = receiving.request().await;
+                    let _ = sending.send(&ok("0")).await;
+                    let _ = receiving.request().await;
+                    sending.sleep(Duration::from_millis(100)).await;
+                    ringway::engine::Writer::abort(&mut sending.writer);
+                }
+            });
+            echo(&stage, 1);
+            let (mut receiving, mut sending) = ask(&stage, &get("/")).await;
+            assert_eq!(answer(&mut receiving).await.expect("an answer").0, 200);
+            sending.send(&get("/")).await.expect("the proxy takes it");
+            stage.sleep_ms(50).await;
+            stage.publish(specs);
+            stage.refresh();
+            assert_eq!(answer(&mut receiving).await.expect("an answer").0, status, "{what}");
+            assert_eq!(connections.get(), 1, "connections to the replica that has left for {what}");
+        });
+    }
+}
