@@ -34,10 +34,6 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    pub(crate) fn get(token: u64) -> Order {
-        Order { token, method: "GET", length: None, chunk: None, expects: false, closes: false }
-    }
-
     /// The request as it is sent in HTTP/1.`minor`.
     pub(crate) fn bytes(&self, minor: u8) -> Vec<u8> {
         let Order { token, method, .. } = self;

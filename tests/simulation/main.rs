@@ -14,5 +14,6 @@ mod plan;
 mod planted;
 mod run;
 mod saboteur;
+mod seeds;
 mod stage;
 mod wire;
