@@ -81,6 +81,9 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
         let Some(upstream) = picked else {
             return give_up(core, client, request, UpstreamFault::NoneUp).await;
         };
+        if !tried.is_empty() {
+            core.counters.retries.increment();
+        }
         tried.add(upstream.replica.id);
         let outcome = attempt(core, client, request, &upstream, fresh, epoch).await;
         let failed = match outcome {
@@ -103,7 +106,6 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
         let Some(newest) = newest else { return give_up(core, client, request, failed.fault).await };
         same = again.and_then(|id| newest.upstream_of(id)).cloned();
         request.service = newest;
-        core.counters.retries.increment();
     }
 }
 
@@ -118,6 +120,10 @@ impl Tried {
         if let Some(free) = self.ids.iter_mut().find(|tried| tried.is_none()) {
             *free = Some(id);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ids[0].is_none()
     }
 
     fn ids(&self) -> &[Option<ReplicaId>] {
