@@ -1,6 +1,7 @@
 //! What all connections of one core share.
 
 use std::cell::{Cell, Ref, RefCell};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -261,18 +262,21 @@ impl<E: Engine> View<E> {
                 let upstreams = service
                     .replicas
                     .iter()
-                    .map(|replica| {
-                        known.remove(&replica.id).filter(|upstream| upstream.has(&limits)).unwrap_or_else(
-                            || Rc::new(Upstream::new(replica.clone(), limits, counters.clone())),
-                        )
+                    .map(|replica| match known.entry(replica.id) {
+                        Entry::Occupied(old) if old.get().has(&limits) => old.remove(),
+                        // One with other bounds stays among those that are gone.
+                        _ => Rc::new(Upstream::new(replica.clone(), limits, counters.clone())),
                     })
                     .collect();
                 let budget = RefCell::new(RetryBudget::new(&service.retries));
                 Rc::new(ServiceView { service: service.clone(), upstreams, budget })
             })
             .collect();
-        for gone in known.values() {
-            gone.retire();
+        // In the order of the old view: the map's own is another in each process, and a simulation must repeat itself.
+        for upstream in old.iter().flat_map(|old| old.upstreams()) {
+            if known.contains_key(&upstream.replica.id) {
+                upstream.retire();
+            }
         }
         View { snapshot, services }
     }
@@ -302,6 +306,11 @@ impl<E: Engine> ServiceView<E> {
             return Some(first);
         }
         Some(up.find(|upstream| !tried.contains(&Some(upstream.replica.id))).unwrap_or(first))
+    }
+
+    /// The connections to a replica, if it is a member.
+    pub(super) fn upstream_of(&self, id: ReplicaId) -> Option<&Rc<Upstream<E>>> {
+        self.upstreams.iter().find(|upstream| upstream.replica.id == id)
     }
 
     /// Counts a request towards the retry budget.

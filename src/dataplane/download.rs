@@ -92,10 +92,12 @@ pub(super) async fn receive_head<E: Engine>(
 
 /// What the way of an answer must know of the way of its request, which is another future of the same task.
 pub(super) trait Upload {
-    /// Whether all of the request was sent.
+    /// Whether all of the request was taken from the client and sent: only then can either connection take another.
     fn is_done(&self) -> bool;
     /// Until when the answer's head may take, as things stand.
     fn head_deadline(&self) -> Moment;
+    /// The answer's head is queued: what becomes of the request changes nothing in that any more.
+    fn note_answer(&self) {}
 }
 
 async fn wait_for_head<E: Engine>(

@@ -81,6 +81,9 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
         let Some(upstream) = picked else {
             return give_up(core, client, request, UpstreamFault::NoneUp).await;
         };
+        if !tried.is_empty() {
+            core.counters.retries.increment();
+        }
         tried.add(upstream.replica.id);
         let outcome = attempt(core, client, request, &upstream, fresh, epoch).await;
         let failed = match outcome {
@@ -88,19 +91,21 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
             outcome => return conclude(core, client, request, outcome).await,
         };
         observe(core, &upstream, &failed);
-        match request.service.judge(&mut attempts, &failed) {
-            Verdict::SameReplica => same = Some(upstream),
-            Verdict::NextReplica => {}
+        let again = match request.service.judge(&mut attempts, &failed) {
+            Verdict::SameReplica => Some(upstream.replica.id),
+            Verdict::NextReplica => None,
             Verdict::GiveUp => return give_up(core, client, request, failed.fault).await,
             Verdict::OverBudget => {
                 core.counters.retries_refused.increment();
                 return give_up(core, client, request, failed.fault).await;
             }
-        }
-        core.counters.retries.increment();
-        // Membership may have changed meanwhile: the next pick is from the newest snapshot.
+        };
+        // Membership may have changed meanwhile: the next pick is from the newest snapshot. Nothing may be sent to a
+        // replica that is not in it, for its generation is not reported as in use any more.
         let newest = core.view().successor_of(&request.service.service).cloned();
-        request.service = newest.unwrap_or_else(|| request.service.clone());
+        let Some(newest) = newest else { return give_up(core, client, request, failed.fault).await };
+        same = again.and_then(|id| newest.upstream_of(id)).cloned();
+        request.service = newest;
     }
 }
 
@@ -115,6 +120,10 @@ impl Tried {
         if let Some(free) = self.ids.iter_mut().find(|tried| tried.is_none()) {
             *free = Some(id);
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ids[0].is_none()
     }
 
     fn ids(&self) -> &[Option<ReplicaId>] {
@@ -164,13 +173,14 @@ async fn attempt<E: Engine>(
         drop(epoch);
         send_while_receiving(core, client, request, &mut connection, &timeouts).await
     };
-    let sent_any = connection.writer.taken() > taken_before;
+    // What was taken from the client and not kept is as good as sent: no other attempt could send it.
+    let sent_any = connection.writer.taken() > taken_before || !request.body.is_replayable();
     match received {
         Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
             Outcome::Switched(connection)
         }
         Received::Answer(answer) => {
-            if answer.upstream_persists && request.body.finished {
+            if answer.upstream_persists {
                 upstream.release(connection, core.now());
             }
             Outcome::Answered(answer)
@@ -208,20 +218,20 @@ async fn send_and_receive<E: Engine>(
     let flushed = download::flush_upstream(core, &mut connection.writer, &mut client.timer, timeouts).await;
     drop(epoch);
     // A replica that does not read may still have answered, and closed, before it got the request.
-    let _ = flushed;
-    let sent = Sent { deadline: core.now() + timeouts.first_byte };
-    let asked = asked(core, request);
+    let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte };
+    let asked = asked(request);
     receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
 }
 
-/// The request was sent before the answer is waited for.
+/// The request was sent, or could not be, before the answer is waited for.
 struct Sent {
+    whole: bool,
     deadline: Moment,
 }
 
 impl Upload for Sent {
     fn is_done(&self) -> bool {
-        true
+        self.whole
     }
 
     fn head_deadline(&self) -> Moment {
@@ -237,8 +247,9 @@ async fn send_while_receiving<E: Engine>(
     connection: &mut UpstreamConnection<E>,
     timeouts: &Timeouts,
 ) -> Received {
-    let asked = asked(core, request);
-    let progress = Progress { sent: Cell::new(None), timeouts };
+    let asked = asked(request);
+    let progress =
+        Progress { ended: Cell::new(None), whole: Cell::new(false), answering: Cell::new(false), timeouts };
     let mut upload_timer = core.engine.handle().timer();
     let mut upload = pin!(upload(
         core,
@@ -260,10 +271,13 @@ async fn send_while_receiving<E: Engine>(
     poll_fn(|context| {
         if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
             uploading = false;
+            progress.ended.set(Some(core.now()));
             match uploaded {
-                Ok(()) => progress.sent.set(Some(core.now())),
+                Ok(()) => progress.whole.set(true),
                 // The replica may have answered before it closed: wait for that a moment, as for any first byte.
-                Err(UploadFault::Upstream) => progress.sent.set(Some(core.now())),
+                Err(UploadFault::Upstream) => {}
+                // An answer that has begun goes on: another within it would be taken for its body.
+                Err(UploadFault::Client(_)) if progress.answering.get() => {}
                 Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
             }
         }
@@ -274,18 +288,27 @@ async fn send_while_receiving<E: Engine>(
 
 /// How far the request is, for the future that waits for its answer.
 struct Progress<'a> {
-    sent: Cell<Option<Moment>>,
+    /// When no more was sent.
+    ended: Cell<Option<Moment>>,
+    /// Because that was all. Otherwise the rest is still in the client's connection and would be read as a request.
+    whole: Cell<bool>,
+    /// The answer's head is queued for the client.
+    answering: Cell<bool>,
     timeouts: &'a Timeouts,
 }
 
 impl Upload for Progress<'_> {
     fn is_done(&self) -> bool {
-        self.sent.get().is_some()
+        self.whole.get()
     }
 
     /// The time for the first byte begins when the request has been sent; until then the body's own deadlines watch.
     fn head_deadline(&self) -> Moment {
-        self.sent.get().map_or(Moment::NEVER, |sent| sent + self.timeouts.first_byte)
+        self.ended.get().map_or(Moment::NEVER, |ended| ended + self.timeouts.first_byte)
+    }
+
+    fn note_answer(&self) {
+        self.answering.set(true);
     }
 }
 
@@ -333,17 +356,22 @@ async fn receive<E: Engine>(
         Ok(answer) => answer,
         Err(nothing) => return Received::Nothing(nothing),
     };
+    upload.note_answer();
     match answer.relay_body(core, inbound, client, timer, &asked.timeouts).await {
-        Ok(()) => Received::Answer(answer),
+        Ok(()) => {
+            // Else the replica still waits for the rest, and would take the next request for it.
+            answer.upstream_persists &= upload.is_done();
+            Received::Answer(answer)
+        }
         Err(cut) => Received::Cut(answer, cut),
     }
 }
 
-fn asked<E: Engine>(core: &Core<E>, request: &Request<E>) -> Asked {
+fn asked<E: Engine>(request: &Request<E>) -> Asked {
     Asked {
         method: request.method,
         version: request.version,
-        persists: request.persists && core.phase.get() == Lifecycle::Serving,
+        persists: request.persists,
         persistence_stated: request.persistence_stated,
         upgrade: request.upgrade,
         timeouts: request.service.service.timeouts,
@@ -362,6 +390,9 @@ async fn conclude<E: Engine>(
             core.counters.answered(answer.status.number());
             if client.flush(core).await.is_err() {
                 core.counters.client_aborts.increment();
+                if answer.until_close {
+                    client.writer.abort();
+                }
                 After::Close
             } else if answer.client_persists {
                 After::NextRequest
@@ -384,7 +415,7 @@ async fn conclude<E: Engine>(
             if answer.until_close {
                 // An end of the stream would pass for the end of the body.
                 client.writer.abort();
-            } else {
+            } else if cut == Cut::Upstream {
                 // What was received of the answer goes out; the missing rest shows the failure.
                 let _ = client.flush(core).await;
             }

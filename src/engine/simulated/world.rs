@@ -172,17 +172,19 @@ impl World {
     pub(super) fn break_end(&mut self, id: u64, side: Side) {
         let keeps_unread = self.random.chance(0.5);
         let Some(link) = self.links.get_mut(&id) else { return };
-        let peer = link.end(side.other());
-        peer.lose_flight();
-        peer.wake_writer();
-        let cut = link.cut;
+        // What a cut let through, and the end of the stream behind it, is beyond the place of the cut already.
+        let loses_flight = !link.cut;
+        if loses_flight {
+            let peer = link.end(side.other());
+            peer.lose_flight();
+            peer.wake_writer();
+        }
         let end = link.end(side);
         if end.broken || !end.open {
             return;
         }
         end.broken = true;
-        // What cut the stream delivers what it has got; the answer to a later write does not catch up with that.
-        if !cut {
+        if loses_flight {
             end.lose_flight();
         }
         if !keeps_unread {

@@ -1,0 +1,8 @@
+//! Directed scenarios: one thing goes wrong at one place, and every consequence is exact.
+
+mod early_answers;
+mod failures;
+mod membership;
+mod network;
+mod retries;
+mod scene;
