@@ -210,7 +210,7 @@ async fn send_and_receive<E: Engine>(
     // A replica that does not read may still have answered, and closed, before it got the request.
     let _ = flushed;
     let sent = Sent { deadline: core.now() + timeouts.first_byte };
-    let asked = asked(core, request);
+    let asked = asked(request);
     receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
 }
 
@@ -237,7 +237,7 @@ async fn send_while_receiving<E: Engine>(
     connection: &mut UpstreamConnection<E>,
     timeouts: &Timeouts,
 ) -> Received {
-    let asked = asked(core, request);
+    let asked = asked(request);
     let progress = Progress { sent: Cell::new(None), timeouts };
     let mut upload_timer = core.engine.handle().timer();
     let mut upload = pin!(upload(
@@ -339,11 +339,11 @@ async fn receive<E: Engine>(
     }
 }
 
-fn asked<E: Engine>(core: &Core<E>, request: &Request<E>) -> Asked {
+fn asked<E: Engine>(request: &Request<E>) -> Asked {
     Asked {
         method: request.method,
         version: request.version,
-        persists: request.persists && core.phase.get() == Lifecycle::Serving,
+        persists: request.persists,
         persistence_stated: request.persistence_stated,
         upgrade: request.upgrade,
         timeouts: request.service.service.timeouts,
