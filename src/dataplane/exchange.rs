@@ -74,6 +74,7 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
     let mut attempts = Attempts::new(request.method, &request.service.service.retries);
     let mut tried = Tried::default();
     let mut same: Option<Rc<Upstream<E>>> = None;
+    let mut again = false;
     loop {
         let epoch = core.epoch();
         let fresh = same.is_some();
@@ -81,6 +82,9 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
         let Some(upstream) = picked else {
             return give_up(core, client, request, UpstreamFault::NoneUp).await;
         };
+        if std::mem::replace(&mut again, true) {
+            core.counters.retries.increment();
+        }
         tried.add(upstream.replica.id);
         let outcome = attempt(core, client, request, &upstream, fresh, epoch).await;
         let failed = match outcome {
@@ -97,7 +101,6 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
                 return give_up(core, client, request, failed.fault).await;
             }
         }
-        core.counters.retries.increment();
         // Membership may have changed meanwhile: the next pick is from the newest snapshot.
         let newest = core.view().successor_of(&request.service.service).cloned();
         request.service = newest.unwrap_or_else(|| request.service.clone());
