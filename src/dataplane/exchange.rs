@@ -241,7 +241,7 @@ async fn send_while_receiving<E: Engine>(
     timeouts: &Timeouts,
 ) -> Received {
     let asked = asked(request);
-    let progress = Progress { sent: Cell::new(None), timeouts };
+    let progress = Progress { ended: Cell::new(None), whole: Cell::new(false), timeouts };
     let mut upload_timer = core.engine.handle().timer();
     let mut upload = pin!(upload(
         core,
@@ -263,10 +263,11 @@ async fn send_while_receiving<E: Engine>(
     poll_fn(|context| {
         if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
             uploading = false;
+            progress.ended.set(Some(core.now()));
             match uploaded {
-                Ok(()) => progress.sent.set(Some(core.now())),
+                Ok(()) => progress.whole.set(true),
                 // The replica may have answered before it closed: wait for that a moment, as for any first byte.
-                Err(UploadFault::Upstream) => progress.sent.set(Some(core.now())),
+                Err(UploadFault::Upstream) => {}
                 Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
             }
         }
@@ -277,18 +278,22 @@ async fn send_while_receiving<E: Engine>(
 
 /// How far the request is, for the future that waits for its answer.
 struct Progress<'a> {
-    sent: Cell<Option<Moment>>,
+    /// When it went no further.
+    ended: Cell<Option<Moment>>,
+    /// All of it was sent. Otherwise the rest of the body is still to come from the client, and must not be taken for
+    /// its next request.
+    whole: Cell<bool>,
     timeouts: &'a Timeouts,
 }
 
 impl Upload for Progress<'_> {
     fn is_done(&self) -> bool {
-        self.sent.get().is_some()
+        self.whole.get()
     }
 
-    /// The time for the first byte begins when the request has been sent; until then the body's own deadlines watch.
+    /// The time for the first byte begins when no more of the request is sent; until then the body's own deadlines watch.
     fn head_deadline(&self) -> Moment {
-        self.sent.get().map_or(Moment::NEVER, |sent| sent + self.timeouts.first_byte)
+        self.ended.get().map_or(Moment::NEVER, |ended| ended + self.timeouts.first_byte)
     }
 }
 

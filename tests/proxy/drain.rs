@@ -106,3 +106,26 @@ pub(crate) fn a_second_signal_ends_at_once(engine: Engine) {
     assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
     assert!(stuck.answer_to("GET").is_none());
 }
+
+pub(crate) fn a_tunnel_lives_until_the_time_is_over(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        if peer.request().is_some() {
+            peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+            while let Some(bytes) = peer.bytes() {
+                peer.send(bytes);
+            }
+        }
+    });
+    let proxy =
+        Proxy::start(engine, 1, &format!("[drain]\ntimeout_ms = 600\n{}", service("", &[("a", &replica)])));
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(client.answer().status, 101);
+    proxy.signal(Signal::TERM);
+    poll("/readyz to answer 503", || (proxy.operator("/readyz").status == 503).then_some(()));
+    client.send("still there");
+    assert_eq!(client.bytes(11), b"still there");
+    let ended = proxy.wait();
+    assert!(ended.status.success() && ended.log.contains("connections_cut=1"), "{}", ended.log);
+    client.expect_end();
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use crate::harness::backend::{Peer, Request, bound};
+use crate::harness::clock::PATIENCE;
 use crate::harness::{Backend, Client, End, Engine, Proxy, pause, service};
 
 /// A replica's moments, in their order.
@@ -301,6 +302,24 @@ pub(crate) fn a_connection_that_is_not_accepted_times_out(engine: Engine) {
     assert_eq!(proxy.get("/").status, 504);
     let metrics = proxy.metrics();
     assert_eq!((metrics.of("timeouts_total{phase=\"connect\"}"), metrics.of("retries_total")), (1, 0));
+    // With another replica beside it any request goes there, since none of its bytes was sent.
+    let sound = Backend::echo("sound");
+    let services = format!(
+        "[[service]]\nreplicas = {{ addresses = [\"{address}\", \"{}\"] }}\ntimeouts = {{ connect_ms = 200 }}\n",
+        sound.address
+    );
+    let proxy = Proxy::start(engine, 1, &services);
+    let timed_out = || proxy.metrics().of("timeouts_total{phase=\"connect\"}");
+    let mut client = proxy.client();
+    for key in 0.. {
+        assert!(key < 100, "no key of 100 goes to the full replica");
+        client.send(format!("POST /{key} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"));
+        assert_eq!(client.answer().replica(), "sound", "key {key}");
+        if timed_out() > 0 {
+            break;
+        }
+    }
+    assert_eq!((timed_out(), proxy.metrics().of("retries_total")), (1, 1));
 }
 
 pub(crate) fn a_cut_is_visible_in_every_framing(engine: Engine) {
@@ -420,6 +439,78 @@ pub(crate) fn a_body_is_sent_again_whole_or_not_at_all(engine: Engine) {
             assert_eq!(faulty.seen.try_iter().count(), 1 + usize::from(expected.is_some()), "{name}");
         }
     }
+}
+
+pub(crate) fn a_body_under_way_is_sent_again_and_goes_on(engine: Engine) {
+    let faulty = Faulty::start(engine, "");
+    let (noticed, notice) = unbounded();
+    faulty.fault(move |peer| {
+        peer.head();
+        peer.at_least(5);
+        peer.reset();
+        let _ = noticed.send(());
+    });
+    let mut client = faulty.proxy.client();
+    client.send("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    notice.recv_timeout(PATIENCE).expect("awaited: the first replica to fail");
+    faulty.seen.recv_timeout(PATIENCE).expect("the first attempt");
+    faulty.seen.recv_timeout(PATIENCE).expect("awaited: the second attempt, before the body has ended");
+    client.send("6\r\n world\r\n0\r\n\r\n");
+    let text = client.answer().text();
+    assert!(text.ends_with("\r\n\r\nhello world"), "{text}");
+    assert_eq!(faulty.proxy.metrics().of("retries_total"), 1);
+}
+
+pub(crate) fn an_early_answer_reaches_a_client_that_still_sends(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        if peer.head().is_some() {
+            // What it does not read makes its close a reset.
+            peer.send(
+                "HTTP/1.1 413 Content Too Large\r\nContent-Length: 5\r\nConnection: close\r\n\r\nlarge",
+            );
+        }
+    });
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    let length = 3_000_000;
+    for round in 0..20 {
+        let mut client = proxy.client();
+        client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"));
+        client.send(vec![b'x'; 500_000]);
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status, answer.text().as_str(), answer.end),
+            (413, "large", End::Complete),
+            "{round}"
+        );
+        assert_eq!(answer.field("Connection"), Some("close"), "the body's rest is no request");
+    }
+}
+
+pub(crate) fn a_client_that_leaves_lets_its_replica_go(engine: Engine) {
+    let (left, leaves) = unbounded();
+    let replica = Backend::start(move |peer| {
+        if peer.head().is_some_and(|request| request.line().starts_with("PUT")) {
+            peer.stall();
+        } else {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+            while peer.send([0; 65536]).is_some() {}
+        }
+        let _ = left.send(());
+    });
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    let mut download = proxy.client();
+    download.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(download.head().expect("a head").status, 200);
+    drop(download);
+    leaves.recv_timeout(PATIENCE).expect("awaited: the end of the replica's connection, after a download");
+    let mut upload = proxy.client();
+    upload.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    upload.shut();
+    leaves.recv_timeout(PATIENCE).expect("awaited: the end of the replica's connection, after an upload");
+    let metrics = proxy.metrics();
+    let counts =
+        ["client_aborts_total", "aborted_after_head_total", "retries_total"].map(|name| metrics.of(name));
+    assert_eq!(counts, [2, 0, 0], "the clients' doing, not the replica's");
 }
 
 pub(crate) fn a_slow_answer_arrives_whole(engine: Engine) {

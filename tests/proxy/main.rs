@@ -56,7 +56,9 @@ suite! { [epoll io_uring] {
         malformed_requests_are_refused_and_go_nowhere,
         a_head_that_drips_is_cut_off,
         a_body_that_stalls_is_cut_off,
-        connections_beyond_the_limit_wait;
+        connections_beyond_the_limit_wait,
+        an_idle_connection_is_closed_in_time,
+        a_client_that_does_not_read_is_cut_off;
     faults:
         each_method_meets_a_close_at_each_moment,
         each_method_meets_a_reset_at_each_moment,
@@ -67,6 +69,9 @@ suite! { [epoll io_uring] {
         an_answer_that_is_no_http_is_a_fault,
         retries_end_after_two_and_with_the_budget,
         a_body_is_sent_again_whole_or_not_at_all,
+        a_body_under_way_is_sent_again_and_goes_on,
+        an_early_answer_reaches_a_client_that_still_sends,
+        a_client_that_leaves_lets_its_replica_go,
         a_slow_answer_arrives_whole;
     pools:
         a_stale_connection_never_doubles_a_post,
@@ -74,11 +79,13 @@ suite! { [epoll io_uring] {
         a_replica_that_comes_back_is_used_again;
     tunnels:
         an_upgrade_becomes_a_tunnel_both_ways,
-        a_refused_upgrade_stays_http;
+        a_refused_upgrade_stays_http,
+        a_silent_tunnel_is_closed_in_time;
     drain:
         what_is_under_way_finishes_and_nothing_new_begins,
         a_stuck_request_is_cut_when_the_time_is_over,
-        a_second_signal_ends_at_once;
+        a_second_signal_ends_at_once,
+        a_tunnel_lives_until_the_time_is_over;
     load:
         a_killed_replica_costs_its_clients_nothing;
     nginx:

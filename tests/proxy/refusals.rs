@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::harness::{Backend, Engine, Proxy, Stopwatch, service};
+use crate::harness::{Backend, End, Engine, Proxy, Stopwatch, poll, service};
 
 pub(crate) fn malformed_requests_are_refused_and_go_nowhere(engine: Engine) {
     let connections = Arc::new(AtomicUsize::new(0));
@@ -128,4 +128,47 @@ pub(crate) fn connections_beyond_the_limit_wait(engine: Engine) {
     assert_eq!(third.answer().status, 200, "served once there is room");
     two.send(request);
     assert_eq!(two.answer().status, 200, "the second one was never disturbed");
+}
+
+pub(crate) fn an_idle_connection_is_closed_in_time(engine: Engine) {
+    let replica = Backend::echo("a");
+    // Beside and beyond the time for which a connection keeps its memory.
+    for (keep_alive_ms, wait) in [(200, 200), (1_300, 1_300)] {
+        let proxy = Proxy::start(
+            engine,
+            1,
+            &format!("[client]\nkeep_alive_ms = {keep_alive_ms}\n{}", service("", &[("a", &replica)])),
+        );
+        let mut client = proxy.client();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer().status, 200);
+        let watch = Stopwatch::start();
+        client.expect_end();
+        let (least, most) = (Duration::from_millis(wait), Duration::from_millis(wait + 5_000));
+        let elapsed = watch.elapsed();
+        assert!(
+            elapsed + Duration::from_millis(50) >= least && elapsed < most,
+            "{keep_alive_ms}: {elapsed:?}"
+        );
+    }
+}
+
+pub(crate) fn a_client_that_does_not_read_is_cut_off(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        if peer.request().is_some() {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+            while peer.send([0; 65536]).is_some() {}
+        }
+    });
+    let proxy =
+        Proxy::start(engine, 1, &format!("[client]\nwrite_ms = 300\n{}", service("", &[("a", &replica)])));
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    poll("the proxy to give the client up", || {
+        (proxy.metrics().of("timeouts_total{phase=\"client_write\"}") == 1).then_some(())
+    });
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.end), (200, End::Cut));
+    let metrics = proxy.metrics();
+    assert_eq!((metrics.of("client_aborts_total"), metrics.of("aborted_after_head_total")), (1, 0));
 }

@@ -60,3 +60,29 @@ pub(crate) fn a_refused_upgrade_stays_http(engine: Engine) {
     }
     assert_eq!(proxy.metrics().of("tunnels_total"), 0);
 }
+
+pub(crate) fn a_silent_tunnel_is_closed_in_time(engine: Engine) {
+    let (ended, end) = crossbeam::channel::bounded(1);
+    let replica = Backend::start(move |peer| {
+        if peer.request().is_some() {
+            peer.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            );
+            // Bytes in one direction keep both open.
+            for _ in 0..6 {
+                crate::harness::pause(std::time::Duration::from_millis(100));
+                peer.send("x");
+            }
+            peer.stall();
+            let _ = ended.send(());
+        }
+    });
+    let proxy = Proxy::start(engine, 1, &service("timeouts = { tunnel_ms = 400 }", &[("a", &replica)]));
+    let mut client = proxy.client();
+    client.send(UPGRADE);
+    assert_eq!(client.answer().status, 101);
+    assert_eq!(client.bytes(6), b"xxxxxx");
+    client.expect_end();
+    end.recv_timeout(crate::harness::clock::PATIENCE).expect("awaited: the replica's end of the tunnel");
+    assert_eq!(proxy.metrics().of("timeouts_total{phase=\"tunnel\"}"), 1);
+}
