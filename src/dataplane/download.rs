@@ -1,7 +1,7 @@
 //! The way of an answer: from a replica's connection to the client's.
 
 use super::client;
-use super::core::Core;
+use super::core::{Core, Lifecycle};
 use super::head::HeadProgress;
 use super::inbound::{Filled, Inbound};
 use super::transfer::{BodyRelay, Moved};
@@ -75,7 +75,9 @@ pub(super) async fn receive_head<E: Engine>(
     let mut progress = HeadProgress::default();
     let mut interim = 0;
     loop {
-        match parse(core, inbound, client, asked, &mut progress, upload.is_done()) {
+        // Asked for each head, since a drain may have begun while the replica was at work.
+        let goes_on = upload.is_done() && core.phase.get() == Lifecycle::Serving;
+        match parse(core, inbound, client, asked, &mut progress, goes_on) {
             Ok(Some(Received::Final(answer))) => return Ok(answer),
             Ok(Some(Received::Interim)) if interim < INTERIM_ANSWERS_MAX => {
                 interim += 1;
@@ -148,7 +150,7 @@ fn parse<E: Engine>(
     client: &mut E::Writer,
     asked: &Asked,
     progress: &mut HeadProgress,
-    upload_done: bool,
+    goes_on: bool,
 ) -> Result<Option<Received>, Malformed> {
     let bytes = inbound.bytes();
     let limits = &core.head_limits;
@@ -159,7 +161,7 @@ fn parse<E: Engine>(
     let parse = match h1::parse_response(bytes, &mut fields, limits)? {
         Parse::Partial => Parse::Partial,
         Parse::Complete { head, length } => {
-            Parse::Complete { head: convert(&head, client, asked, upload_done)?, length }
+            Parse::Complete { head: convert(&head, client, asked, goes_on)?, length }
         }
     };
     let found = progress.take(parse, bytes, limits)?;
@@ -170,12 +172,12 @@ fn parse<E: Engine>(
     }))
 }
 
-/// Queues the head for the client.
+/// Queues the head for the client; `goes_on` tells whether its connection may take another request.
 fn convert<W: Writer>(
     head: &crate::message::ResponseHead<'_>,
     client: &mut W,
     asked: &Asked,
-    upload_done: bool,
+    goes_on: bool,
 ) -> Result<Received, Malformed> {
     let options = connection_options(&head.fields).map_err(|_| Malformed::Framing)?;
     if head.status.is_interim() && head.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -200,7 +202,7 @@ fn convert<W: Writer>(
     }
     let from = h1::response_body_length(asked.method, head).map_err(|_| Malformed::Framing)?;
     let to = answer::client_body_length(from, asked.version);
-    let client_persists = asked.persists && upload_done && to != MessageBodyLength::UntilClose;
+    let client_persists = asked.persists && goes_on && to != MessageBodyLength::UntilClose;
     let persistence = if client_persists {
         Persistence::KeepAlive { stated: asked.persistence_stated }
     } else {

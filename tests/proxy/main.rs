@@ -1,0 +1,95 @@
+//! The program as its users meet it: the real binary between clients and replicas made of sockets, on each engine.
+#![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
+
+mod bodies;
+mod commands;
+mod drain;
+mod faults;
+mod forwarding;
+mod framing;
+mod harness;
+mod load;
+mod nginx;
+mod pools;
+mod refusals;
+mod routing;
+mod tunnels;
+
+/// Makes a test of each scenario on each engine. A scenario that is not listed is dead code to the compiler.
+macro_rules! suite {
+    ([$($engine:ident)*] $scenarios:tt) => { $( suite!(@engine $engine $scenarios); )* };
+    (@engine $engine:ident { $($module:ident: $($scenario:ident),* ;)* }) => {
+        mod $engine {
+            /// Why the program refuses this engine here, once that is known.
+            static REFUSAL: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+            $( mod $module { $(
+                #[test]
+                fn $scenario() {
+                    crate::harness::engines::run(stringify!($engine), &super::REFUSAL, crate::$module::$scenario);
+                }
+            )* } )*
+        }
+    };
+}
+
+suite! { [epoll io_uring] {
+    routing:
+        a_request_goes_to_the_service_of_its_host_and_path,
+        a_key_stays_with_its_replica_and_keys_spread,
+        a_request_without_its_key_is_refused_where_the_service_says_so;
+    forwarding:
+        a_replica_learns_where_a_request_came_from,
+        fields_of_one_connection_stay_on_it,
+        an_absolute_target_is_forwarded_in_origin_form;
+    framing:
+        a_client_of_1_0_keeps_its_connection_only_if_it_asks,
+        a_chunked_upload_arrives_whole,
+        a_client_that_expects_100_is_told_to_continue,
+        answers_without_a_body_leave_the_connection_in_step,
+        a_body_until_close_reaches_clients_of_both_versions,
+        pipelined_requests_are_answered_in_order;
+    bodies:
+        large_bodies_pass_unchanged_in_little_memory,
+        a_slow_reader_holds_the_replica_back,
+        a_slow_replica_holds_the_client_back;
+    refusals:
+        malformed_requests_are_refused_and_go_nowhere,
+        a_head_that_drips_is_cut_off,
+        a_body_that_stalls_is_cut_off,
+        connections_beyond_the_limit_wait,
+        an_idle_connection_is_closed_in_time,
+        a_client_that_does_not_read_is_cut_off;
+    faults:
+        each_method_meets_a_close_at_each_moment,
+        each_method_meets_a_reset_at_each_moment,
+        each_method_meets_a_stall_at_each_moment,
+        a_refused_connection_is_tried_elsewhere_whatever_the_method,
+        a_connection_that_is_not_accepted_times_out,
+        a_cut_is_visible_in_every_framing,
+        an_answer_that_is_no_http_is_a_fault,
+        retries_end_after_two_and_with_the_budget,
+        a_body_is_sent_again_whole_or_not_at_all,
+        a_body_under_way_is_sent_again_and_goes_on,
+        an_early_answer_reaches_a_client_that_still_sends,
+        a_client_that_leaves_lets_its_replica_go,
+        a_slow_answer_arrives_whole;
+    pools:
+        a_stale_connection_never_doubles_a_post,
+        requests_wait_for_a_connection_in_order,
+        a_replica_that_comes_back_is_used_again;
+    tunnels:
+        an_upgrade_becomes_a_tunnel_both_ways,
+        a_refused_upgrade_stays_http,
+        a_silent_tunnel_is_closed_in_time;
+    drain:
+        what_is_under_way_finishes_and_nothing_new_begins,
+        a_stuck_request_is_cut_when_the_time_is_over,
+        a_second_signal_ends_at_once,
+        a_tunnel_lives_until_the_time_is_over;
+    load:
+        a_killed_replica_costs_its_clients_nothing;
+    nginx:
+        files_come_through_byte_by_byte;
+    commands:
+        an_address_in_use_is_an_error_that_says_so;
+} }

@@ -1,0 +1,88 @@
+//! Connections that leave HTTP.
+
+use crate::harness::{Backend, Engine, Proxy, service};
+
+const UPGRADE: &str = "GET /socket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                       Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+pub(crate) fn an_upgrade_becomes_a_tunnel_both_ways(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        let Some(request) = peer.request() else { return };
+        let asked = request.fields.one("Upgrade") == Some("websocket")
+            && request.fields.one("Connection").is_some_and(|value| value.eq_ignore_ascii_case("upgrade"));
+        assert!(asked, "{}", request.head);
+        // The first bytes of the other protocol come with the head.
+        peer.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-A: b\r\n\r\nhello");
+        while let Some(bytes) = peer.bytes() {
+            peer.send(bytes);
+        }
+        peer.send("goodbye");
+    });
+    let proxy = Proxy::start(engine, 1, &service("timeouts = { first_byte_ms = 300 }", &[("a", &replica)]));
+    let mut client = proxy.client();
+    // So do the client's, though it should have waited for the 101.
+    client.send(UPGRADE.to_owned() + "early");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.field("Upgrade")), (101, Some("websocket")));
+    assert_eq!(answer.field("Connection").map(str::to_ascii_lowercase), Some("upgrade".to_owned()));
+    assert_eq!(answer.field("X-A"), Some("b"));
+    assert_eq!(client.bytes(10), b"helloearly");
+    let long: Vec<u8> = (0..1_000_000_u32).map(|number| number as u8).collect();
+    for message in [&b"one"[..], b"two", &long, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        client.send(message);
+        assert!(client.bytes(message.len()) == message, "the echo differs");
+    }
+    // One direction ends; the other still carries what the replica has to say.
+    client.shut();
+    assert_eq!(client.bytes(7), b"goodbye");
+    client.expect_end();
+    let metrics = proxy.metrics();
+    assert_eq!((metrics.of("tunnels_total"), metrics.of("answers_total{class=\"1xx\"}")), (1, 1));
+    crate::harness::poll("the tunnel's connections to be closed", || {
+        (proxy.metrics().of("upstream_open{core=\"0\"}") == 0).then_some(())
+    });
+}
+
+pub(crate) fn a_refused_upgrade_stays_http(engine: Engine) {
+    let replica = Backend::echo("a");
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        client.send(UPGRADE);
+        assert_eq!(client.answer().status, 200);
+    }
+    // What would carry requests past the proxy is not asked of a replica at all.
+    for protocol in ["h2c", "HTTP/2.0"] {
+        client
+            .send(format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n"));
+        let answer = client.answer();
+        assert!(!answer.text().to_ascii_lowercase().contains("upgrade"), "{}", answer.text());
+    }
+    assert_eq!(proxy.metrics().of("tunnels_total"), 0);
+}
+
+pub(crate) fn a_silent_tunnel_is_closed_in_time(engine: Engine) {
+    let (ended, end) = crossbeam::channel::bounded(1);
+    let replica = Backend::start(move |peer| {
+        if peer.request().is_some() {
+            peer.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            );
+            // Bytes in one direction keep both open.
+            for _ in 0..6 {
+                crate::harness::pause(std::time::Duration::from_millis(100));
+                peer.send("x");
+            }
+            peer.stall();
+            let _ = ended.send(());
+        }
+    });
+    let proxy = Proxy::start(engine, 1, &service("timeouts = { tunnel_ms = 400 }", &[("a", &replica)]));
+    let mut client = proxy.client();
+    client.send(UPGRADE);
+    assert_eq!(client.answer().status, 101);
+    assert_eq!(client.bytes(6), b"xxxxxx");
+    client.expect_end();
+    end.recv_timeout(crate::harness::clock::PATIENCE).expect("awaited: the replica's end of the tunnel");
+    assert_eq!(proxy.metrics().of("timeouts_total{phase=\"tunnel\"}"), 1);
+}
