@@ -174,11 +174,11 @@ impl World {
         let Some(link) = self.links.get_mut(&id) else { return };
         // What a cut let through, and the end of the stream behind it, is beyond the place of the cut already.
         let loses_flight = !link.cut;
+        let peer = link.end(side.other());
         if loses_flight {
-            let peer = link.end(side.other());
             peer.lose_flight();
-            peer.wake_writer();
         }
+        peer.wake_writer();
         let end = link.end(side);
         if end.broken || !end.open {
             return;
