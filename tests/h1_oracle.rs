@@ -199,8 +199,8 @@ fn response_breaks(error: HeadError, bytes: &[u8], reading: &Reading) -> bool {
         HeadError::BareLineFeed => has_bare_line_feed(&bytes[..reading.length]),
         // httparse skips empty lines before a status line; RFC 9112 2.2 speaks of request lines only.
         HeadError::InvalidVersion => matches!(bytes[0], b'\r' | b'\n'),
-        // RFC 9112 4: the SP after the code is not optional; RFC 9110 15: codes begin at 100.
-        HeadError::InvalidStatusCode => reading.status < 100 || reading.reason.is_empty(),
+        // RFC 9110 15: codes begin at 100. A line feed of its own may follow the code without a reason.
+        HeadError::InvalidStatusCode => reading.status < 100 || has_bare_line_feed(&bytes[..reading.length]),
         _ => false,
     }
 }

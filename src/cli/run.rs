@@ -99,6 +99,9 @@ fn operator_listener(config: &Config) -> Result<TcpListener, Failure> {
         .map_err(|error| format!("cannot listen on {address} (admin.listen): {error}"))?;
     listener.set_nonblocking(true)?;
     tracing::info!(address = %listener.local_addr()?, "listening for the operator");
+    if config.admin.on_ingress {
+        tracing::warn!("admin.on_ingress has no effect: this version has no control calls to answer");
+    }
     if let Some(address) = config.exposed_address() {
         tracing::warn!(%address, "control calls need no token: whoever reaches the address can make them");
     }

@@ -14,27 +14,32 @@ pub(super) struct StatusLine<'a> {
 
 /// Reads the status line at the beginning of `bytes`; also returns the index after it.
 ///
-/// The SP after the status code must be there even where no reason follows, as RFC 9112 4 asks of servers.
+/// The SP after the status code may be missing where no reason follows: RFC 9112 4 asks servers for it, but some leave it
+/// out, and there is only one way to read that.
 pub(super) fn parse(bytes: &[u8]) -> Result<(StatusLine<'_>, usize), Stop> {
     let version = request_line::version(bytes, 0)?;
     let status = status_code(&bytes[8..])?;
-    let reason_end = 13 + scan::field_value_length(&bytes[13..]);
+    let reason_start = if bytes[12] == b' ' { 13 } else { 12 };
+    let reason_end = reason_start + scan::field_value_length(&bytes[reason_start..]);
     let end = match bytes.get(reason_end) {
         None | Some(b'\r' | b'\n') => line_end(bytes, reason_end)?,
         Some(_) => return Err(HeadError::InvalidReason.into()),
     };
-    Ok((StatusLine { version, status, reason: &bytes[13..reason_end] }, end))
+    Ok((StatusLine { version, status, reason: &bytes[reason_start..reason_end] }, end))
 }
 
-/// The status code in `bytes`, which begin with the SP before it and go on with the SP after it.
+/// The status code in `bytes`, which begin with the SP before it and go on with the SP, or the line's end, after it.
 fn status_code(bytes: &[u8]) -> Result<StatusCode, Stop> {
-    if let Some(&[b' ', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ']) = bytes.first_chunk() {
+    if let Some(&[b' ', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', b' ' | b'\r']) =
+        bytes.first_chunk()
+    {
         let digit = |byte: u8| u16::from(byte - b'0');
         let number = digit(a) * 100 + digit(b) * 10 + digit(c);
         return StatusCode::new(number).ok_or(HeadError::InvalidStatusCode.into());
     }
     let may_become_valid = bytes.iter().take(5).enumerate().all(|(index, byte)| match index {
-        0 | 4 => *byte == b' ',
+        0 => *byte == b' ',
+        4 => matches!(byte, b' ' | b'\r'),
         1 => matches!(byte, b'1'..=b'9'),
         _ => byte.is_ascii_digit(),
     });
@@ -57,10 +62,11 @@ mod tests {
     /// RFC 9112 4
     #[test]
     fn valid_lines_yield_version_status_and_reason() {
-        let table: [(&[u8], Version, u16, &[u8]); 7] = [
+        let table: [(&[u8], Version, u16, &[u8]); 8] = [
             (b"HTTP/1.1 200 OK\r\n\r\n", Version::Http11, 200, b"OK"),
             (b"HTTP/1.0 404 Not Found\r\n\r\n", Version::Http10, 404, b"Not Found"),
             (b"HTTP/1.1 204 \r\n\r\n", Version::Http11, 204, b""),
+            (b"HTTP/1.1 204\r\n\r\n", Version::Http11, 204, b""),
             (b"HTTP/1.1 100 \t\xe4  \r\n\r\n", Version::Http11, 100, b"\t\xe4  "),
             (b"HTTP/1.1 599 a:b\r\nA: b\r\n\r\n", Version::Http11, 599, b"a:b"),
             (b"HTTP/1.1 999 x\r\n\r\n", Version::Http11, 999, b"x"),
@@ -87,7 +93,7 @@ mod tests {
             (b"HTTP/2.0 200 OK\r\n\r\n", UnsupportedVersion),
             (b"HTTP/1.1  200 OK\r\n\r\n", InvalidStatusCode),
             (b"HTTP/1.1\t200 OK\r\n\r\n", InvalidStatusCode),
-            (b"HTTP/1.1 200\r\n\r\n", InvalidStatusCode),
+            (b"HTTP/1.1 200\rX", BareCarriageReturn),
             (b"HTTP/1.1 200\tOK\r\n\r\n", InvalidStatusCode),
             (b"HTTP/1.1 20 OK\r\n\r\n", InvalidStatusCode),
             (b"HTTP/1.1 2000 OK\r\n\r\n", InvalidStatusCode),
