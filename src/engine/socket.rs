@@ -1,10 +1,12 @@
 //! Making sockets: every option that Ringway sets, in one place.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::BorrowedFd;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// The length of a listener's queue of connections; the kernel caps it at `net.core.somaxconn`.
@@ -53,6 +55,14 @@ pub(super) fn outgoing(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     Ok(socket)
+}
+
+/// The next connection in a listener's queue, closed on exec, with `flags` besides; its peer's address.
+pub(super) fn accept(listener: BorrowedFd<'_>, flags: SocketFlags) -> Result<(OwnedFd, SocketAddr), Errno> {
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::CLOEXEC | flags)?;
+    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+    // The kernel leaves the address out only of what is no IP socket.
+    Ok((socket, peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))))
 }
 
 /// Makes closing the socket a reset (RST) rather than an end of the stream.

@@ -108,25 +108,7 @@ fn port_number(digits: &[u8]) -> Result<u16, AuthorityError> {
 }
 
 /// unreserved and sub-delims of RFC 3986 2: what a registered name holds beside percent-encoded bytes.
-const NAME_BYTES: [bool; 256] = name_bytes();
-
-const fn name_bytes() -> [bool; 256] {
-    let mut table = [false; 256];
-    let others = b"-._~!$&'()*+,;=";
-    let mut index = 0;
-    while index < others.len() {
-        table[others[index] as usize] = true;
-        index += 1;
-    }
-    let mut byte = 0;
-    while byte < 128 {
-        if (byte as u8).is_ascii_alphanumeric() {
-            table[byte] = true;
-        }
-        byte += 1;
-    }
-    table
-}
+const NAME_BYTES: [bool; 256] = super::token::alphanumeric_and(b"-._~!$&'()*+,;=");
 
 impl fmt::Display for AuthorityError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,10 @@
 //! Tokens (RFC 9110 5.6.2): the alphabet of methods and field names.
 
-const TOKEN_BYTES: [bool; 256] = token_bytes();
+const TOKEN_BYTES: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
-const fn token_bytes() -> [bool; 256] {
+/// The set of ASCII letters, digits and `others`, as a table by byte.
+pub(super) const fn alphanumeric_and(others: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
-    let others = b"!#$%&'*+-.^_`|~";
     let mut index = 0;
     while index < others.len() {
         table[others[index] as usize] = true;

@@ -10,8 +10,7 @@ use std::task::{Context, Poll};
 
 use rustix::io::Errno;
 use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags, acceptfrom_with, recv, send, sendmsg,
-    shutdown,
+    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags, recv, send, sendmsg, shutdown,
 };
 
 use super::reactor::{Reactor, Source};
@@ -214,11 +213,8 @@ impl Listener for EpollListener {
             if !self.stopped {
                 std::task::ready!(self.source.read.poll(context));
             }
-            match acceptfrom_with(self.source.socket(), SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            match socket::accept(self.source.socket(), SocketFlags::NONBLOCK) {
                 Ok((socket, peer)) => {
-                    let peer = peer
-                        .and_then(|peer| SocketAddr::try_from(peer).ok())
-                        .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
                     let source = self.reactor.watch(socket, true, true)?;
                     let connection = halves(source, self.pool.clone());
                     return Poll::Ready(Ok(Some(Accepted { connection, peer })));

@@ -1,17 +1,17 @@
 //! Listening sockets over the driver.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, acceptfrom_with};
+use rustix::net::SocketFlags;
 
 use super::driver::{Place, UringDriver};
 use super::operation::{Kept, Socket};
 use super::stream::{IoUringReader, IoUringWriter, halves};
-use crate::engine::{Accepted, IoError, Listener};
+use crate::engine::{Accepted, IoError, Listener, socket};
 
 /// A listening socket on io_uring.
 ///
@@ -61,11 +61,8 @@ impl Listener for IoUringListener {
                 ready!(self.poll_readable(context));
             }
             // The accepted socket is blocking: see `halves`.
-            match acceptfrom_with(&self.socket.descriptor, SocketFlags::CLOEXEC) {
+            match socket::accept(self.socket.descriptor.as_fd(), SocketFlags::empty()) {
                 Ok((socket, peer)) => {
-                    let peer = peer
-                        .and_then(|peer| SocketAddr::try_from(peer).ok())
-                        .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
                     let connection = halves(Rc::new(socket.into()), self.place.driver());
                     return Poll::Ready(Ok(Some(Accepted { connection, peer })));
                 }
