@@ -6,3 +6,4 @@ mod membership;
 mod network;
 mod retries;
 mod scene;
+mod tunnels;
