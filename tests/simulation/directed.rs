@@ -4,6 +4,7 @@ mod early_answers;
 mod failures;
 mod membership;
 mod network;
+mod queue;
 mod retries;
 mod scene;
 mod tunnels;
