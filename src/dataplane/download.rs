@@ -1,7 +1,7 @@
 //! The way of an answer: from a replica's connection to the client's.
 
 use super::client;
-use super::core::Core;
+use super::core::{Core, Lifecycle};
 use super::head::HeadProgress;
 use super::inbound::{Filled, Inbound};
 use super::transfer::{BodyRelay, Moved};
@@ -159,7 +159,9 @@ fn parse<E: Engine>(
     let parse = match h1::parse_response(bytes, &mut fields, limits)? {
         Parse::Partial => Parse::Partial,
         Parse::Complete { head, length } => {
-            Parse::Complete { head: convert(&head, client, asked, upload_done)?, length }
+            // Asked now and not when the request came: a drain may have begun while the replica worked.
+            let goes_on = upload_done && core.phase.get() == Lifecycle::Serving;
+            Parse::Complete { head: convert(&head, client, asked, goes_on)?, length }
         }
     };
     let found = progress.take(parse, bytes, limits)?;
@@ -175,7 +177,7 @@ fn convert<W: Writer>(
     head: &crate::message::ResponseHead<'_>,
     client: &mut W,
     asked: &Asked,
-    upload_done: bool,
+    goes_on: bool,
 ) -> Result<Received, Malformed> {
     let options = connection_options(&head.fields).map_err(|_| Malformed::Framing)?;
     if head.status.is_interim() && head.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -200,7 +202,7 @@ fn convert<W: Writer>(
     }
     let from = h1::response_body_length(asked.method, head).map_err(|_| Malformed::Framing)?;
     let to = answer::client_body_length(from, asked.version);
-    let client_persists = asked.persists && upload_done && to != MessageBodyLength::UntilClose;
+    let client_persists = asked.persists && goes_on && to != MessageBodyLength::UntilClose;
     let persistence = if client_persists {
         Persistence::KeepAlive { stated: asked.persistence_stated }
     } else {

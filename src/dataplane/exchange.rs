@@ -219,7 +219,7 @@ async fn send_and_receive<E: Engine>(
     drop(epoch);
     // A replica that does not read may still have answered, and closed, before it got the request.
     let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte };
-    let asked = asked(core, request);
+    let asked = asked(request);
     receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
 }
 
@@ -247,7 +247,7 @@ async fn send_while_receiving<E: Engine>(
     connection: &mut UpstreamConnection<E>,
     timeouts: &Timeouts,
 ) -> Received {
-    let asked = asked(core, request);
+    let asked = asked(request);
     let progress =
         Progress { ended: Cell::new(None), whole: Cell::new(false), answering: Cell::new(false), timeouts };
     let mut upload_timer = core.engine.handle().timer();
@@ -367,11 +367,11 @@ async fn receive<E: Engine>(
     }
 }
 
-fn asked<E: Engine>(core: &Core<E>, request: &Request<E>) -> Asked {
+fn asked<E: Engine>(request: &Request<E>) -> Asked {
     Asked {
         method: request.method,
         version: request.version,
-        persists: request.persists && core.phase.get() == Lifecycle::Serving,
+        persists: request.persists,
         persistence_stated: request.persistence_stated,
         upgrade: request.upgrade,
         timeouts: request.service.service.timeouts,

@@ -1,5 +1,6 @@
 //! Directed scenarios: one thing goes wrong at one place, and every consequence is exact.
 
+mod drains;
 mod early_answers;
 mod failures;
 mod membership;
