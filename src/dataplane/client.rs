@@ -20,6 +20,9 @@ use crate::proxy::answer::{self, OwnAnswer, Persistence};
 /// How long a connection waits for its next request before it gives the memory of an exchange back. Within it, a
 /// connection under load allocates nothing per request.
 const WARM: Duration = Duration::from_secs(1);
+/// How long a new connection is waited for once the core drains: its first request may be on its way, and the client
+/// cannot know, as it may of a connection that has served, that it was not taken.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// How long, and for how many bytes, a client may go on sending after the answer that ends its connection. Closing at
 /// once would reset the connection under the answer (RFC 9112 9.6).
 const LINGER: Duration = Duration::from_secs(2);
@@ -76,11 +79,13 @@ impl<E: Engine> Client<E> {
     async fn serve_requests(&mut self, core: &Core<E>) {
         // A new connection has as long as a head may take; one that has served waits for as long as it is kept alive.
         let mut patience = core.client.header;
+        let mut drain_grace = FIRST_REQUEST_GRACE;
         loop {
             let deadline = core.now() + patience;
-            if !self.next_request_begins(core, deadline).await {
+            if !self.next_request_begins(core, deadline, drain_grace).await {
                 return;
             }
+            drain_grace = Duration::ZERO;
             // In a box, so that a connection that waits does not hold an exchange's memory; kept while requests come
             // closely, so that they do not pay for it.
             match Box::pin(self.converse(core)).await {
@@ -91,18 +96,25 @@ impl<E: Engine> Client<E> {
         }
     }
 
-    /// Waits for the first byte of a request. `false` if the connection is over before.
-    async fn next_request_begins(&mut self, core: &Core<E>, deadline: Moment) -> bool {
+    /// Waits for the first byte of a request; no longer than `drain_grace` once the core drains. `false` if the
+    /// connection is over before.
+    async fn next_request_begins(
+        &mut self,
+        core: &Core<E>,
+        mut deadline: Moment,
+        drain_grace: Duration,
+    ) -> bool {
         if !self.inbound.bytes().is_empty() {
             return true;
         }
         let (inbound, timer) = (&mut self.inbound, &mut self.timer);
+        let mut draining = false;
         poll_fn(|context| {
             if let Poll::Ready(filled) = inbound.poll_fill(context) {
                 return Poll::Ready(filled == Ok(Filled::More));
             }
-            if core.phase.get() == Lifecycle::Draining {
-                return Poll::Ready(false);
+            if core.phase.get() == Lifecycle::Draining && !std::mem::replace(&mut draining, true) {
+                deadline = deadline.min(core.now() + drain_grace);
             }
             timer.poll_expired(deadline, context).map(|()| false)
         })
@@ -120,7 +132,7 @@ impl<E: Engine> Client<E> {
             if after != After::NextRequest {
                 return after;
             }
-            if !self.next_request_begins(core, core.now() + WARM).await {
+            if !self.next_request_begins(core, core.now() + WARM, Duration::ZERO).await {
                 return self.give_up_warmth(core);
             }
         }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::client::Client;
@@ -12,7 +12,7 @@ use super::inbound::{Filled, Inbound};
 use super::upstream::UpstreamConnection;
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
-use crate::engine::{Engine, IoError, Timer, Writer, flush};
+use crate::engine::{Engine, IoError, Timer, Writer};
 
 /// Relays bytes between a client and a replica that have agreed on another protocol. It ends when both have ended their
 /// streams, when either connection breaks, or after `idle` without a byte in either direction.
@@ -72,14 +72,34 @@ async fn relay<E: Engine>(
                 inbound.consume(count);
             }
         }
-        flush(writer, timer, activity.deadline()).await?;
-        activity.last.set(core.now());
+        send(core, writer, timer, activity).await?;
         if wait(core, inbound, timer, activity).await? == Filled::End {
             writer.shutdown();
             return Ok(());
         }
         activity.last.set(core.now());
     }
+}
+
+/// Sends what is queued; what the peer takes of it, and the other direction's bytes, move the deadline.
+async fn send<E: Engine>(
+    core: &Core<E>,
+    writer: &mut E::Writer,
+    timer: &mut Timer,
+    activity: &Activity,
+) -> Result<(), IoError> {
+    let mut taken = writer.taken();
+    poll_fn(|context| {
+        let flushed = writer.poll_flush(context);
+        if std::mem::replace(&mut taken, writer.taken()) != writer.taken() {
+            activity.last.set(core.now());
+        }
+        if flushed.is_ready() {
+            return flushed;
+        }
+        poll_idle(core, timer, activity, context).map(Err)
+    })
+    .await
 }
 
 /// Waits for bytes; the other direction's bytes move the deadline.
@@ -93,10 +113,20 @@ async fn wait<E: Engine>(
         if let Poll::Ready(filled) = inbound.poll_fill(context) {
             return Poll::Ready(filled);
         }
-        timer.poll_expired(activity.deadline(), context).map(|()| {
-            core.counters.timed_out(Phase::Tunnel);
-            Err(IoError::TimedOut)
-        })
+        poll_idle(core, timer, activity, context).map(Err)
     })
     .await
+}
+
+/// Ready, with the error that ends the tunnel, when there was no byte for too long.
+fn poll_idle<E: Engine>(
+    core: &Core<E>,
+    timer: &mut Timer,
+    activity: &Activity,
+    context: &mut Context<'_>,
+) -> Poll<IoError> {
+    timer.poll_expired(activity.deadline(), context).map(|()| {
+        core.counters.timed_out(Phase::Tunnel);
+        IoError::TimedOut
+    })
 }

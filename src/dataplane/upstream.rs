@@ -79,7 +79,10 @@ impl<E: Engine> Upstream<E> {
         let permit = match self.permit() {
             Some(permit) => permit,
             None => match self.wait(timer, now + timeouts.queue).await? {
-                Grant::Connection { connection, .. } if !fresh => return Ok(*connection),
+                Grant::Connection { connection, .. } if !fresh => {
+                    self.counters.upstream_reuses.increment();
+                    return Ok(*connection);
+                }
                 Grant::Connection { connection, .. } => connection.permit,
                 Grant::Permit(permit) => permit,
             },

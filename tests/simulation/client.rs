@@ -269,6 +269,10 @@ impl Conversation {
         match receiving.body(framing, &mut body).await {
             Ok(()) => {
                 self.judge(order, &head, framing, &body);
+                if order.method == "HEAD" && matches!(head.status, 400 | 408) {
+                    // Of a head that never was whole nobody knows that its answer must have no body.
+                    return Err(());
+                }
                 Ok(self.goes_on(&head, framing))
             }
             Err(Broken::End | Broken::Reset) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ringway::base::policy::{ClientLimits, PoolLimits, Timeouts};
+use ringway::base::policy::{ClientLimits, PoolLimits, RetryPolicy, Timeouts};
 use ringway::engine::simulated::{Faults, Random};
 use ringway::placement::ServiceSpec;
 
@@ -82,14 +82,14 @@ impl Plan {
 
     /// The service as it is at first.
     pub(crate) fn service(&self) -> ServiceSpec {
-        let tight = self.seed % 3 == 0 && self.profile == Profile::Everything;
-        let connections_max = if tight { 2 } else { 64 };
+        let tight = self.seed.is_multiple_of(3) && self.profile == Profile::Everything;
+        let connections_max = if tight { 1 } else { 64 };
         ServiceSpec {
             timeouts: Timeouts {
                 connect: Duration::from_millis(200),
                 first_byte: Duration::from_millis(600),
                 between_bytes: Duration::from_millis(400),
-                queue: Duration::from_millis(500),
+                queue: Duration::from_millis(if tight { 40 } else { 500 }),
                 tunnel: Duration::from_secs(5),
             },
             pool: PoolLimits {
@@ -98,6 +98,7 @@ impl Plan {
                 idle_max: connections_max,
                 idle: Duration::from_millis(700),
             },
+            retries: RetryPolicy { budget_burst: if tight { 0 } else { 10 }, ..RetryPolicy::default() },
             ..service(self.replicas)
         }
     }

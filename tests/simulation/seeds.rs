@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::plan::Plan;
-use crate::run::run;
+use crate::run::{Reached, run};
 
 /// Seeds that are run unless RINGWAY_SEEDS says otherwise.
 const SEEDS: u64 = 1_200;
@@ -70,4 +70,16 @@ fn the_same_seed_is_the_same_run() {
         assert_eq!(one.outcomes, other.outcomes, "the outcomes of seed {seed}");
         assert_eq!((one.digest, one.ended), (other.digest, other.ended), "the events of seed {seed}");
     }
+}
+
+#[test]
+fn the_seeds_come_across_every_kind_of_failure() {
+    let mut total = Reached::new();
+    for seed in 0..400 {
+        for (name, count) in run(Plan::of(seed)).reached {
+            *total.entry(name).or_default() += count;
+        }
+    }
+    let missed: Vec<_> = total.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(missed.is_empty(), "never: {missed:?} of {total:?}");
 }

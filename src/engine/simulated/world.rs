@@ -150,11 +150,11 @@ impl World {
         while let Some(payload) = link.end(side.other()).land(now) {
             let end = link.end(side);
             match payload {
-                Payload::Bytes(bytes) if end.open => {
+                Payload::Bytes(bytes) if end.open && !end.broken => {
                     end.received.extend(&bytes);
                     self.trace.note(now, Kind::Arrive, id, side as u8, bytes.len() as u64);
                 }
-                // Bytes for a socket that was closed: its kernel answers with a reset.
+                // Bytes for a socket that was closed or reset: its kernel answers with a reset.
                 Payload::Bytes(_) => {
                     self.schedule(now + latency, Due::Break(id, side.other()));
                     return;
@@ -172,19 +172,17 @@ impl World {
     pub(super) fn break_end(&mut self, id: u64, side: Side) {
         let keeps_unread = self.random.chance(0.5);
         let Some(link) = self.links.get_mut(&id) else { return };
-        // What a cut let through, and the end of the stream behind it, is beyond the place of the cut already.
-        let loses_flight = !link.cut;
+        let is_cut = link.cut;
         let peer = link.end(side.other());
-        if loses_flight {
-            peer.lose_flight();
-        }
+        peer.lose_flight();
         peer.wake_writer();
         let end = link.end(side);
         if end.broken || !end.open {
             return;
         }
         end.broken = true;
-        if loses_flight {
+        // What a cut let through, and the end of the stream behind it, is beyond the place of the cut already.
+        if !is_cut {
             end.lose_flight();
         }
         if !keeps_unread {

@@ -207,9 +207,8 @@ fn a_replica_that_fails_at_any_step_is_answered_for_and_counted() {
 
 #[test]
 fn one_replica_that_fails_is_hidden_by_the_next_where_a_retry_is_safe() {
-    for (step, end, method) in
-        cases().filter(|(step, end, _)| *step < Step::AfterResponseHead && *end == End::Dies)
-    {
+    let dies = |(step, end, _): &(Step, End, _)| *step < Step::AfterResponseHead && *end == End::Dies;
+    for (step, _, method) in cases().filter(dies) {
         play(web(2), move |stage| async move {
             let failing = Rc::new(Cell::new(true));
             for number in 0..2 {
