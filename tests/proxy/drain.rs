@@ -45,7 +45,7 @@ pub(crate) fn what_is_under_way_finishes_and_nothing_new_begins(engine: Engine) 
     let mut idle = proxy.client();
     idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((idle.answer().status, proxy.operator("/readyz").status), (200, 200));
-    let silent = proxy.client();
+    let mut silent = proxy.client();
     proxy.signal(Signal::TERM);
     poll("/readyz to answer 503", || (proxy.operator("/readyz").status == 503).then_some(()));
     assert_eq!(proxy.operator("/healthz").status, 200, "alive, but not ready");
@@ -55,7 +55,7 @@ pub(crate) fn what_is_under_way_finishes_and_nothing_new_begins(engine: Engine) 
     let answer = late.answer();
     assert_eq!((answer.status, answer.field("Connection")), (200, Some("close")));
     idle.expect_end();
-    drop(silent);
+    silent.expect_end();
     poll("new connections to be refused", || TcpStream::connect(proxy.http).is_err().then_some(()));
     release.send(()).unwrap();
     let answer = under_way.answer();

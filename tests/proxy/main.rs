@@ -47,6 +47,7 @@ suite! { [epoll io_uring] {
         a_client_that_expects_100_is_told_to_continue,
         answers_without_a_body_leave_the_connection_in_step,
         a_body_until_close_reaches_clients_of_both_versions,
+        a_client_that_has_ended_its_stream_is_still_answered,
         pipelined_requests_are_answered_in_order;
     bodies:
         large_bodies_pass_unchanged_in_little_memory,
@@ -87,7 +88,8 @@ suite! { [epoll io_uring] {
         a_second_signal_ends_at_once,
         a_tunnel_lives_until_the_time_is_over;
     load:
-        a_killed_replica_costs_its_clients_nothing;
+        a_killed_replica_costs_its_clients_nothing,
+        a_killed_replica_never_doubles_a_post;
     nginx:
         files_come_through_byte_by_byte;
     commands:
