@@ -15,7 +15,8 @@ pub struct FailedAttempt {
     pub answered_any: bool,
     /// Whether the connection had served an exchange before: then its replica may have closed it while idle.
     pub reused: bool,
-    /// Whether all of the request that was sent can be sent again: its body is kept, or has none.
+    /// Whether all of the request that was taken from the client can be sent again: its body is kept, or none of it was
+    /// taken. What was taken need not have been sent.
     pub replayable: bool,
 }
 
@@ -48,11 +49,11 @@ impl Attempts {
 
     /// Decides after a failed attempt, and counts the next one if there is one.
     ///
-    /// A request is repeated only if none of its bytes were sent, or if its method is idempotent (RFC 9110 9.2.2) and
-    /// all that was sent can be sent again. The first repetition after a failed connect, or after a close before any
+    /// A request is repeated only if all of it is still there, and if none of its bytes were sent or its method is
+    /// idempotent (RFC 9110 9.2.2). The first repetition after a failed connect, or after a close before any
     /// byte of an answer, is free; others spend the budget.
     pub fn judge(&mut self, failed: &FailedAttempt, budget: &mut RetryBudget) -> Verdict {
-        let safe = !failed.sent_any || (self.idempotent && failed.replayable);
+        let safe = failed.replayable && (self.idempotent || !failed.sent_any);
         if !safe || !failed.fault.may_pass() || self.retries_left == 0 {
             return Verdict::GiveUp;
         }
@@ -131,8 +132,10 @@ mod tests {
 
     #[test]
     fn a_body_that_was_not_kept_is_not_repeated() {
-        let lost = FailedAttempt { replayable: false, ..failed(UpstreamFault::Closed, true) };
-        assert_eq!(verdicts(Method::Put, &[lost]), [Verdict::GiveUp]);
+        for (method, sent_any) in [(Method::Put, true), (Method::Put, false), (Method::Post, false)] {
+            let lost = FailedAttempt { replayable: false, ..failed(UpstreamFault::Closed, sent_any) };
+            assert_eq!(verdicts(method, &[lost]), [Verdict::GiveUp], "{method:?}, {sent_any}");
+        }
     }
 
     #[test]

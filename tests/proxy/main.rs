@@ -76,6 +76,7 @@ suite! { [epoll io_uring] {
         a_slow_answer_arrives_whole;
     pools:
         a_stale_connection_never_doubles_a_post,
+        a_body_is_not_lost_with_a_stale_connection,
         requests_wait_for_a_connection_in_order,
         a_replica_that_comes_back_is_used_again;
     tunnels:
