@@ -50,24 +50,25 @@ impl Attempts {
     /// Decides after a failed attempt, and counts the next one if there is one.
     ///
     /// A request is repeated only if all of it is still there, and if none of its bytes were sent or its method is
-    /// idempotent (RFC 9110 9.2.2). The first repetition after a failed connect, or after a close before any
-    /// byte of an answer, is free; others spend the budget.
+    /// idempotent (RFC 9110 9.2.2). The repetition after a pooled connection ended before any byte of an answer is free,
+    /// and so is the first one after a failed connect or such an end of a new connection; others spend the budget.
     pub fn judge(&mut self, failed: &FailedAttempt, budget: &mut RetryBudget) -> Verdict {
         let safe = failed.replayable && (self.idempotent || !failed.sent_any);
         if !safe || !failed.fault.may_pass() || self.retries_left == 0 {
             return Verdict::GiveUp;
         }
-        let free = self.free_retry && !failed.answered_any;
+        // A pooled connection's end says nothing of its replica yet: the retry, on a new one, will tell.
+        let stale = failed.reused && failed.fault == UpstreamFault::Closed;
+        let free = (stale || self.free_retry) && !failed.answered_any;
         if !free && !budget.spend() {
             return Verdict::OverBudget;
         }
-        self.free_retry = false;
         self.retries_left -= 1;
-        if failed.reused && failed.fault == UpstreamFault::Closed {
-            Verdict::SameReplica
-        } else {
-            Verdict::NextReplica
+        if stale {
+            return Verdict::SameReplica;
         }
+        self.free_retry = false;
+        Verdict::NextReplica
     }
 }
 
@@ -154,6 +155,18 @@ mod tests {
         for fault in [QueueFull, QueueTimedOut, FirstByteTimedOut, Exhausted, NoneUp] {
             assert_eq!(verdicts(Method::Get, &[failed(fault, false)]), [Verdict::GiveUp], "{fault}");
         }
+    }
+
+    #[test]
+    fn a_replica_that_dies_under_its_pool_spends_no_budget() {
+        let policy = RetryPolicy { budget_percent: 0, budget_burst: 0, ..RetryPolicy::default() };
+        let mut budget = RetryBudget::new(&policy);
+        let mut attempts = Attempts::new(Method::Get, &policy);
+        let stale = FailedAttempt { reused: true, ..failed(UpstreamFault::Closed, true) };
+        assert_eq!(attempts.judge(&stale, &mut budget), Verdict::SameReplica);
+        let refused = failed(UpstreamFault::ConnectFailed, false);
+        assert_eq!(attempts.judge(&refused, &mut budget), Verdict::NextReplica);
+        assert_eq!(attempts.judge(&refused, &mut budget), Verdict::GiveUp, "two retries at most");
     }
 
     #[test]

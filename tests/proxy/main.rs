@@ -69,6 +69,7 @@ suite! { [epoll io_uring] {
         a_cut_is_visible_in_every_framing,
         an_answer_that_is_no_http_is_a_fault,
         retries_end_after_two_and_with_the_budget,
+        a_replica_that_dies_under_its_pool_costs_no_budget,
         a_body_is_sent_again_whole_or_not_at_all,
         a_body_under_way_is_sent_again_and_goes_on,
         an_early_answer_reaches_a_client_that_still_sends,
