@@ -248,7 +248,7 @@ pub(crate) fn each_method_meets_a_reset_at_each_moment(engine: Engine) {
 }
 
 pub(crate) fn each_method_meets_a_stall_at_each_moment(engine: Engine) {
-    each_method_meets(engine, Act::Stall, 300);
+    each_method_meets(engine, Act::Stall, 1_000);
 }
 
 /// The first of 100 keys whose replica is `name`.
@@ -295,7 +295,7 @@ pub(crate) fn a_connection_that_is_not_accepted_times_out(engine: Engine) {
     let address = full.local_addr().unwrap().as_socket().unwrap();
     let _fills = Client::connect(address);
     let services = format!(
-        "[[service]]\nreplicas = {{ addresses = [\"{address}\"] }}\ntimeouts = {{ connect_ms = 200 }}\n\
+        "[[service]]\nreplicas = {{ addresses = [\"{address}\"] }}\ntimeouts = {{ connect_ms = 500 }}\n\
          retries = {{ retries_max = 0 }}"
     );
     let proxy = Proxy::start(engine, 1, &services);
@@ -305,7 +305,7 @@ pub(crate) fn a_connection_that_is_not_accepted_times_out(engine: Engine) {
     // With another replica beside it any request goes there, since none of its bytes was sent.
     let sound = Backend::echo("sound");
     let services = format!(
-        "[[service]]\nreplicas = {{ addresses = [\"{address}\", \"{}\"] }}\ntimeouts = {{ connect_ms = 200 }}\n",
+        "[[service]]\nreplicas = {{ addresses = [\"{address}\", \"{}\"] }}\ntimeouts = {{ connect_ms = 500 }}\n",
         sound.address
     );
     let proxy = Proxy::start(engine, 1, &services);

@@ -63,7 +63,7 @@ pub(crate) fn a_body_is_not_lost_with_a_stale_connection(engine: Engine) {
             }
         }
     });
-    let keys = "timeouts = { first_byte_ms = 1000 }\nretries = { budget_burst = 10000 }";
+    let keys = "timeouts = { first_byte_ms = 5000 }\nretries = { budget_burst = 10000 }";
     let proxy = Proxy::start(engine, 1, &service(keys, &[("a", &replica)]));
     let post_all = |number: usize| {
         let mut client = proxy.client();
