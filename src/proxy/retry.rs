@@ -15,7 +15,8 @@ pub struct FailedAttempt {
     pub answered_any: bool,
     /// Whether the connection had served an exchange before: then its replica may have closed it while idle.
     pub reused: bool,
-    /// Whether all of the request that was sent can be sent again: its body is kept, or has none.
+    /// Whether all of the request that was taken from the client can be sent again: its body is kept, or none of it was
+    /// taken. What was taken need not have been sent.
     pub replayable: bool,
 }
 
@@ -48,25 +49,26 @@ impl Attempts {
 
     /// Decides after a failed attempt, and counts the next one if there is one.
     ///
-    /// A request is repeated only if none of its bytes were sent, or if its method is idempotent (RFC 9110 9.2.2) and
-    /// all that was sent can be sent again. The first repetition after a failed connect, or after a close before any
-    /// byte of an answer, is free; others spend the budget.
+    /// A request is repeated only if all of it is still there, and if none of its bytes were sent or its method is
+    /// idempotent (RFC 9110 9.2.2). The repetition after a pooled connection ended before any byte of an answer is free,
+    /// and so is the first one after a failed connect or such an end of a new connection; others spend the budget.
     pub fn judge(&mut self, failed: &FailedAttempt, budget: &mut RetryBudget) -> Verdict {
-        let safe = !failed.sent_any || (self.idempotent && failed.replayable);
+        let safe = failed.replayable && (self.idempotent || !failed.sent_any);
         if !safe || !failed.fault.may_pass() || self.retries_left == 0 {
             return Verdict::GiveUp;
         }
-        let free = self.free_retry && !failed.answered_any;
+        // A pooled connection's end says nothing of its replica yet: the retry, on a new one, will tell.
+        let stale = failed.reused && failed.fault == UpstreamFault::Closed;
+        let free = (stale || self.free_retry) && !failed.answered_any;
         if !free && !budget.spend() {
             return Verdict::OverBudget;
         }
-        self.free_retry = false;
         self.retries_left -= 1;
-        if failed.reused && failed.fault == UpstreamFault::Closed {
-            Verdict::SameReplica
-        } else {
-            Verdict::NextReplica
+        if stale {
+            return Verdict::SameReplica;
         }
+        self.free_retry = false;
+        Verdict::NextReplica
     }
 }
 
@@ -131,8 +133,10 @@ mod tests {
 
     #[test]
     fn a_body_that_was_not_kept_is_not_repeated() {
-        let lost = FailedAttempt { replayable: false, ..failed(UpstreamFault::Closed, true) };
-        assert_eq!(verdicts(Method::Put, &[lost]), [Verdict::GiveUp]);
+        for (method, sent_any) in [(Method::Put, true), (Method::Put, false), (Method::Post, false)] {
+            let lost = FailedAttempt { replayable: false, ..failed(UpstreamFault::Closed, sent_any) };
+            assert_eq!(verdicts(method, &[lost]), [Verdict::GiveUp], "{method:?}, {sent_any}");
+        }
     }
 
     #[test]
@@ -151,6 +155,18 @@ mod tests {
         for fault in [QueueFull, QueueTimedOut, FirstByteTimedOut, Exhausted, NoneUp] {
             assert_eq!(verdicts(Method::Get, &[failed(fault, false)]), [Verdict::GiveUp], "{fault}");
         }
+    }
+
+    #[test]
+    fn a_replica_that_dies_under_its_pool_spends_no_budget() {
+        let policy = RetryPolicy { budget_percent: 0, budget_burst: 0, ..RetryPolicy::default() };
+        let mut budget = RetryBudget::new(&policy);
+        let mut attempts = Attempts::new(Method::Get, &policy);
+        let stale = FailedAttempt { reused: true, ..failed(UpstreamFault::Closed, true) };
+        assert_eq!(attempts.judge(&stale, &mut budget), Verdict::SameReplica);
+        let refused = failed(UpstreamFault::ConnectFailed, false);
+        assert_eq!(attempts.judge(&refused, &mut budget), Verdict::NextReplica);
+        assert_eq!(attempts.judge(&refused, &mut budget), Verdict::GiveUp, "two retries at most");
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn arrive(arrivals: &Receiver<()>) {
 
 pub(crate) fn what_is_under_way_finishes_and_nothing_new_begins(engine: Engine) {
     let (replica, arrivals, release) = held();
-    let drain = "[drain]\nlame_duck_ms = 500\ntimeout_ms = 15000\n";
+    let drain = "[drain]\nlame_duck_ms = 1000\ntimeout_ms = 15000\n";
     let proxy = Proxy::start(engine, 2, &format!("{drain}{}", service("", &[("a", &replica)])));
     let mut under_way = proxy.client();
     under_way.send(HELD);
@@ -45,7 +45,7 @@ pub(crate) fn what_is_under_way_finishes_and_nothing_new_begins(engine: Engine) 
     let mut idle = proxy.client();
     idle.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((idle.answer().status, proxy.operator("/readyz").status), (200, 200));
-    let silent = proxy.client();
+    let mut silent = proxy.client();
     proxy.signal(Signal::TERM);
     poll("/readyz to answer 503", || (proxy.operator("/readyz").status == 503).then_some(()));
     assert_eq!(proxy.operator("/healthz").status, 200, "alive, but not ready");
@@ -55,7 +55,7 @@ pub(crate) fn what_is_under_way_finishes_and_nothing_new_begins(engine: Engine) 
     let answer = late.answer();
     assert_eq!((answer.status, answer.field("Connection")), (200, Some("close")));
     idle.expect_end();
-    drop(silent);
+    silent.expect_end();
     poll("new connections to be refused", || TcpStream::connect(proxy.http).is_err().then_some(()));
     release.send(()).unwrap();
     let answer = under_way.answer();
@@ -117,7 +117,7 @@ pub(crate) fn a_tunnel_lives_until_the_time_is_over(engine: Engine) {
         }
     });
     let proxy =
-        Proxy::start(engine, 1, &format!("[drain]\ntimeout_ms = 600\n{}", service("", &[("a", &replica)])));
+        Proxy::start(engine, 1, &format!("[drain]\ntimeout_ms = 1500\n{}", service("", &[("a", &replica)])));
     let mut client = proxy.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     assert_eq!(client.answer().status, 101);

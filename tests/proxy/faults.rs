@@ -248,7 +248,7 @@ pub(crate) fn each_method_meets_a_reset_at_each_moment(engine: Engine) {
 }
 
 pub(crate) fn each_method_meets_a_stall_at_each_moment(engine: Engine) {
-    each_method_meets(engine, Act::Stall, 300);
+    each_method_meets(engine, Act::Stall, 1_000);
 }
 
 /// The first of 100 keys whose replica is `name`.
@@ -295,7 +295,7 @@ pub(crate) fn a_connection_that_is_not_accepted_times_out(engine: Engine) {
     let address = full.local_addr().unwrap().as_socket().unwrap();
     let _fills = Client::connect(address);
     let services = format!(
-        "[[service]]\nreplicas = {{ addresses = [\"{address}\"] }}\ntimeouts = {{ connect_ms = 200 }}\n\
+        "[[service]]\nreplicas = {{ addresses = [\"{address}\"] }}\ntimeouts = {{ connect_ms = 500 }}\n\
          retries = {{ retries_max = 0 }}"
     );
     let proxy = Proxy::start(engine, 1, &services);
@@ -305,7 +305,7 @@ pub(crate) fn a_connection_that_is_not_accepted_times_out(engine: Engine) {
     // With another replica beside it any request goes there, since none of its bytes was sent.
     let sound = Backend::echo("sound");
     let services = format!(
-        "[[service]]\nreplicas = {{ addresses = [\"{address}\", \"{}\"] }}\ntimeouts = {{ connect_ms = 200 }}\n",
+        "[[service]]\nreplicas = {{ addresses = [\"{address}\", \"{}\"] }}\ntimeouts = {{ connect_ms = 500 }}\n",
         sound.address
     );
     let proxy = Proxy::start(engine, 1, &services);
@@ -401,6 +401,31 @@ pub(crate) fn retries_end_after_two_and_with_the_budget(engine: Engine) {
     let none = Faulty::start(engine, "retries = { retries_max = 0 }");
     none.fault(close);
     assert_eq!(none.exchange(get), FAILED, "retries are switched off");
+}
+
+/// A pooled connection that ends says little of its replica; the refusal that follows does. Neither spends the budget.
+pub(crate) fn a_replica_that_dies_under_its_pool_costs_no_budget(engine: Engine) {
+    let (arrived, arrivals) = unbounded();
+    let mut a = Backend::start(move |peer| {
+        while let Some(request) = peer.request() {
+            if request.line().contains("?last") {
+                let _ = arrived.send(());
+            } else if peer.answer("X-Replica: a\r\n", "").is_none() {
+                return;
+            }
+        }
+    });
+    let b = Backend::echo("b");
+    let keys = "retries = { budget_burst = 0, budget_percent = 0 }";
+    let proxy = Proxy::start(engine, 1, &service(keys, &[("a", &a), ("b", &b)]));
+    let path = key_of(&proxy, "a");
+    let mut client = proxy.client();
+    client.send(format!("GET {path}?last HTTP/1.1\r\nHost: a\r\n\r\n"));
+    arrivals.recv_timeout(PATIENCE).expect("awaited: the request at the replica");
+    a.go_down();
+    assert_eq!(client.answer().replica(), "b");
+    let metrics = proxy.metrics();
+    assert_eq!((metrics.of("retries_total"), metrics.of("retries_refused_total")), (2, 0));
 }
 
 pub(crate) fn a_body_is_sent_again_whole_or_not_at_all(engine: Engine) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Backend, End, Engine, Proxy, service};
+use crate::harness::{Backend, End, Engine, Proxy, pause, service};
 
 pub(crate) fn a_client_of_1_0_keeps_its_connection_only_if_it_asks(engine: Engine) {
     let replica = Backend::start(|peer| {
@@ -55,6 +55,9 @@ pub(crate) fn a_chunked_upload_arrives_whole(engine: Engine) {
                    5;extension=\"a;b\"\r\nhello\r\n1\r\n,\r\n00006\r\n world\r\n0\r\n\r\n";
     let mut client = proxy.client();
     client.send(request);
+    assert_eq!(client.answer().text(), "hello, world");
+    // Trailers belong to the connection on which they came: they are read, and go no further.
+    client.send(request.replacen("\r\n0\r\n\r\n", "\r\n0\r\nX-Trailer: a\r\nContent-Length: 9\r\n\r\n", 1));
     assert_eq!(client.answer().text(), "hello, world");
     // The same in pieces of a few bytes.
     for piece in request.as_bytes().chunks(7) {
@@ -171,6 +174,25 @@ pub(crate) fn a_body_until_close_reaches_clients_of_both_versions(engine: Engine
     let answer = client.answer();
     assert_eq!((answer.field("Transfer-Encoding"), answer.field("Content-Length")), (None, None));
     assert_eq!((answer.text().as_str(), answer.end), ("until the end", End::Complete));
+}
+
+pub(crate) fn a_client_that_has_ended_its_stream_is_still_answered(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        if peer.request().is_some() {
+            pause(Duration::from_millis(50));
+            peer.answer("", "late");
+        }
+    });
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    for request in
+        ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"]
+    {
+        let mut client = proxy.client();
+        client.send(request);
+        client.shut();
+        assert_eq!(client.answer().text(), "late", "{request}");
+        client.expect_end();
+    }
 }
 
 pub(crate) fn pipelined_requests_are_answered_in_order(engine: Engine) {

@@ -1,13 +1,16 @@
 //! Many clients while a replica dies.
 
+use std::collections::HashMap;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use crossbeam::channel::unbounded;
+
 use rustix::process::Signal;
 
 use crate::harness::proxy::{PROGRAM, Process};
-use crate::harness::{End, Engine, Proxy, poll};
+use crate::harness::{Backend, End, Engine, Proxy, poll, service};
 
 const CLIENTS: usize = 32;
 /// Requests in all before the kill, and until the load ends.
@@ -85,4 +88,50 @@ pub(crate) fn a_killed_replica_costs_its_clients_nothing(engine: Engine) {
     assert!(served >= IN_ALL, "{served} answers to {IN_ALL} requests");
     assert!(metrics.of("upstream_connect_failures_total") > 0, "nobody noticed that the replica died");
     proxy.await_replica(&workers[1].address, false);
+}
+
+pub(crate) fn a_killed_replica_never_doubles_a_post(engine: Engine) {
+    let (report, seen) = unbounded();
+    let mut replicas = [(); 3].map(|()| {
+        let report = report.clone();
+        Backend::start(move |peer| {
+            while let Some(request) = peer.request() {
+                let _ = report.send(request.line().to_owned());
+                if peer.answer("", "").is_none() {
+                    return;
+                }
+            }
+        })
+    });
+    let [a, b, c] = &replicas;
+    let proxy = Proxy::start(engine, 2, &service("", &[("a", a), ("b", b), ("c", c)]));
+    let (done, failed) = (AtomicU64::new(0), AtomicU64::new(0));
+    let post_all = |number: usize| {
+        let mut client = proxy.client();
+        for round in 0..150 {
+            client
+                .send(format!("POST /{number}/{round} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"));
+            let status = client.answer().status;
+            assert!([200, 502].contains(&status), "{status}");
+            failed.fetch_add(u64::from(status == 502), Ordering::Relaxed);
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        let post_all = &post_all;
+        for number in 0..16 {
+            scope.spawn(move || post_all(number));
+        }
+        for (index, begun) in [(0, 400), (1, 900)] {
+            poll("the load to be under way", || (done.load(Ordering::Relaxed) > begun).then_some(()));
+            replicas[index].go_down();
+        }
+    });
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    seen.try_iter().for_each(|line| *counts.entry(line).or_default() += 1);
+    let doubled: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(doubled.is_empty(), "replicas saw these more than once: {doubled:?}");
+    let failed = failed.load(Ordering::Relaxed);
+    assert!(counts.len() as u64 + failed >= 16 * 150, "{} seen and {failed} refused of 2400", counts.len());
+    assert_eq!(proxy.metrics().of("answers_total{class=\"5xx\"}"), failed);
 }

@@ -47,6 +47,7 @@ suite! { [epoll io_uring] {
         a_client_that_expects_100_is_told_to_continue,
         answers_without_a_body_leave_the_connection_in_step,
         a_body_until_close_reaches_clients_of_both_versions,
+        a_client_that_has_ended_its_stream_is_still_answered,
         pipelined_requests_are_answered_in_order;
     bodies:
         large_bodies_pass_unchanged_in_little_memory,
@@ -68,6 +69,7 @@ suite! { [epoll io_uring] {
         a_cut_is_visible_in_every_framing,
         an_answer_that_is_no_http_is_a_fault,
         retries_end_after_two_and_with_the_budget,
+        a_replica_that_dies_under_its_pool_costs_no_budget,
         a_body_is_sent_again_whole_or_not_at_all,
         a_body_under_way_is_sent_again_and_goes_on,
         an_early_answer_reaches_a_client_that_still_sends,
@@ -75,6 +77,7 @@ suite! { [epoll io_uring] {
         a_slow_answer_arrives_whole;
     pools:
         a_stale_connection_never_doubles_a_post,
+        a_body_is_not_lost_with_a_stale_connection,
         requests_wait_for_a_connection_in_order,
         a_replica_that_comes_back_is_used_again;
     tunnels:
@@ -87,7 +90,8 @@ suite! { [epoll io_uring] {
         a_second_signal_ends_at_once,
         a_tunnel_lives_until_the_time_is_over;
     load:
-        a_killed_replica_costs_its_clients_nothing;
+        a_killed_replica_costs_its_clients_nothing,
+        a_killed_replica_never_doubles_a_post;
     nginx:
         files_come_through_byte_by_byte;
     commands:

@@ -52,6 +52,42 @@ pub(crate) fn a_stale_connection_never_doubles_a_post(engine: Engine) {
     }
 }
 
+/// Many clients at once, and each connection is reset after an answer: some requests meet the reset between the look at a
+/// pooled connection and their first byte. Those are sent again, and with their bodies.
+pub(crate) fn a_body_is_not_lost_with_a_stale_connection(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        while let Some(request) = peer.request() {
+            peer.answer("", request.body);
+            if request.head.contains("/last") {
+                return peer.reset();
+            }
+        }
+    });
+    let keys = "timeouts = { first_byte_ms = 5000 }\nretries = { budget_burst = 10000 }";
+    let proxy = Proxy::start(engine, 1, &service(keys, &[("a", &replica)]));
+    let post_all = |number: usize| {
+        let mut client = proxy.client();
+        for round in 0..250 {
+            let body = format!("the body of {number} in round {round}");
+            let path = if round % 2 == 0 { "/" } else { "/last" };
+            let length = body.len();
+            client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}"));
+            let answer = client.answer();
+            match answer.status {
+                200 => assert_eq!(answer.text(), body),
+                // Its first byte was sent.
+                status => assert_eq!(status, 502, "{body}"),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let post_all = &post_all;
+        for number in 0..24 {
+            scope.spawn(move || post_all(number));
+        }
+    });
+}
+
 pub(crate) fn requests_wait_for_a_connection_in_order(engine: Engine) {
     let (arrived, arrivals) = unbounded();
     let (release, released) = unbounded::<()>();
