@@ -173,8 +173,7 @@ async fn attempt<E: Engine>(
         drop(epoch);
         send_while_receiving(core, client, request, &mut connection, &timeouts).await
     };
-    // What was taken from the client and not kept is as good as sent: no other attempt could send it.
-    let sent_any = connection.writer.taken() > taken_before || !request.body.is_replayable();
+    let sent_any = connection.writer.taken() > taken_before;
     match received {
         Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
             Outcome::Switched(connection)
