@@ -329,7 +329,6 @@ async fn upload<E: Engine>(
         let moved = body.move_available(inbound, writer);
         let moved = moved.map_err(|_| UploadFault::Client(ClientFault::Malformed))?;
         download::flush_upstream(core, writer, timer, timeouts).await.map_err(|_| UploadFault::Upstream)?;
-        body.note_sent();
         if moved == Moved::End {
             return Ok(());
         }

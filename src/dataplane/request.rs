@@ -38,8 +38,6 @@ pub(super) struct Request<E: Engine> {
 pub(super) struct RequestBody {
     relay: BodyRelay,
     kept: KeptBody,
-    /// It may be sent again even if some of it was sent before.
-    idempotent: bool,
     /// Some of it may have been queued.
     begun: bool,
     /// All of it has been queued at least once.
@@ -110,8 +108,7 @@ fn admit<E: Engine>(
     let mut out = core.engine.handle().buffers().scratch();
     forward::write_request(&mut out, head, &options, body, ForwardedFrom { peer, upgrade });
     let retries = &service.service.retries;
-    let idempotent = head.method.is_idempotent();
-    let keeps = !empty && retries.retries_max > 0;
+    let keeps = head.method.is_idempotent() && !empty && retries.retries_max > 0;
     let fits = !matches!(body, MessageBodyLength::Sized(length) if length > retries.body_bytes_max as u64);
     let kept = if keeps && fits {
         KeptBody::new(core.engine.handle().buffers().scratch(), retries.body_bytes_max)
@@ -126,13 +123,7 @@ fn admit<E: Engine>(
         persistence_stated: head.version == Version::Http10,
         upgrade,
         head: out,
-        body: RequestBody {
-            relay: BodyRelay::new(body, body),
-            kept,
-            idempotent,
-            begun: false,
-            finished: empty,
-        },
+        body: RequestBody { relay: BodyRelay::new(body, body), kept, begun: false, finished: empty },
         began,
         service,
     })
@@ -153,14 +144,6 @@ impl RequestBody {
     pub(super) fn replay<W: Writer>(&self, writer: &mut W) {
         if self.begun {
             self.relay.replay(&self.kept, writer, self.finished);
-        }
-    }
-
-    /// What was queued has been sent. A body that must not be sent twice is kept only until then: for the case that its
-    /// connection turns out to be gone before the first byte.
-    pub(super) fn note_sent(&mut self) {
-        if self.begun && !self.idempotent {
-            self.kept = KeptBody::nothing();
         }
     }
 

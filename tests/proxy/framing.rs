@@ -178,7 +178,7 @@ pub(crate) fn a_body_until_close_reaches_clients_of_both_versions(engine: Engine
 
 pub(crate) fn a_client_that_has_ended_its_stream_is_still_answered(engine: Engine) {
     let replica = Backend::start(|peer| {
-        if peer.request().is_some() {
+        while peer.request().is_some() {
             pause(Duration::from_millis(50));
             peer.answer("", "late");
         }

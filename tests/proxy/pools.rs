@@ -53,7 +53,7 @@ pub(crate) fn a_stale_connection_never_doubles_a_post(engine: Engine) {
 }
 
 /// Many clients at once, and each connection is reset after an answer: some requests meet the reset between the look at a
-/// pooled connection and their first byte. Those are sent again, and with their bodies.
+/// pooled connection and their first byte. Those are sent again with their bodies, or not at all.
 pub(crate) fn a_body_is_not_lost_with_a_stale_connection(engine: Engine) {
     let replica = Backend::start(|peer| {
         while let Some(request) = peer.request() {
@@ -75,7 +75,7 @@ pub(crate) fn a_body_is_not_lost_with_a_stale_connection(engine: Engine) {
             let answer = client.answer();
             match answer.status {
                 200 => assert_eq!(answer.text(), body),
-                // Its first byte was sent.
+                // Its connection was gone, and its body taken from the client and not kept.
                 status => assert_eq!(status, 502, "{body}"),
             }
         }
