@@ -160,7 +160,7 @@ async fn attempt<E: Engine>(
                 sent_any: false,
                 answered_any: false,
                 reused: false,
-                replayable: true,
+                replayable: request.body.is_replayable(),
             });
         }
     };
