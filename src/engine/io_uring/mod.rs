@@ -46,7 +46,7 @@ impl IoUring {
     /// A new engine; use it on this thread.
     ///
     /// # Errors
-    /// [`Unavailable`], as the cause, where the kernel does not offer what the engine needs; see [`probe`].
+    /// [`Unavailable`], as the cause, where the kernel does not offer what the engine needs; see [`probe()`].
     pub fn new() -> io::Result<Self> {
         Self::begin().map_err(io::Error::other)
     }
