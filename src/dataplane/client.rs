@@ -1,7 +1,6 @@
 //! One client's connection: its requests, one after the other.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use super::core::{Core, Lifecycle};
 use super::exchange::exchange;
 use super::head::HeadProgress;
 use super::inbound::{Filled, Inbound};
-use super::request::{self, Refusal, Request};
+use super::request::{self, Peer, Refusal, Request};
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
 use crate::engine::{self, Accepted, Engine, IoError, Timer, Writer};
@@ -33,7 +32,7 @@ pub(super) struct Client<E: Engine> {
     pub(super) inbound: Inbound<E::Reader>,
     pub(super) writer: E::Writer,
     pub(super) timer: Timer,
-    pub(super) peer: IpAddr,
+    peer: Peer,
     /// Bytes received and sent that the counters know of.
     counted: (u64, u64),
 }
@@ -71,7 +70,7 @@ impl<E: Engine> Client<E> {
             inbound: Inbound::new(accepted.connection.reader, handle.buffers().clone()),
             writer: accepted.connection.writer,
             timer: handle.timer(),
-            peer: accepted.peer.ip().to_canonical(),
+            peer: Peer::new(accepted.peer.ip().to_canonical()),
             counted: (0, 0),
         }
     }
@@ -181,7 +180,7 @@ impl<E: Engine> Client<E> {
         if !progress.is_worth_parsing(bytes, limits).map_err(|error| error.status())? {
             return Ok(None);
         }
-        let parse = request::parse(core, bytes, self.peer, began).map_err(|error| error.status())?;
+        let parse = request::parse(core, bytes, &self.peer, began).map_err(|error| error.status())?;
         let found = progress.take(parse, bytes, limits).map_err(|error| error.status())?;
         Ok(found.map(|(request, length)| {
             self.inbound.consume(length);

@@ -14,6 +14,20 @@ use crate::placement::KeyHash;
 use crate::proxy::forward::{self, ForwardedFrom};
 use crate::proxy::key;
 
+/// A client's address.
+#[derive(Debug)]
+pub(super) struct Peer {
+    address: IpAddr,
+    /// As it stands in X-Forwarded-For.
+    text: Box<str>,
+}
+
+impl Peer {
+    pub(super) fn new(address: IpAddr) -> Self {
+        Peer { address, text: address.to_string().into() }
+    }
+}
+
 /// All that is needed of a request once its head's bytes are gone.
 pub(super) struct Request<E: Engine> {
     pub(super) service: Rc<ServiceView<E>>,
@@ -68,7 +82,7 @@ pub(super) type Parsed<E> = Parse<Result<Request<E>, Refusal>>;
 pub(super) fn parse<E: Engine>(
     core: &Core<E>,
     bytes: &[u8],
-    peer: IpAddr,
+    peer: &Peer,
     began: Moment,
 ) -> Result<Parsed<E>, HeadError> {
     let mut fields = core.fields.borrow_mut();
@@ -81,7 +95,7 @@ pub(super) fn parse<E: Engine>(
 fn admit<E: Engine>(
     core: &Core<E>,
     head: &RequestHead<'_>,
-    peer: IpAddr,
+    peer: &Peer,
     began: Moment,
 ) -> Result<Request<E>, Refusal> {
     let bad = |_| Refusal::malformed(StatusCode::BAD_REQUEST);
@@ -102,11 +116,11 @@ fn admit<E: Engine>(
     let service = core.view().service_for(host, head.target.path()).cloned();
     let service = service.ok_or_else(|| refuse(StatusCode::NOT_FOUND))?;
     let (keys, fallback) = (&service.service.keys, service.service.fallback);
-    let hash = key::hash_of(keys, fallback, head, peer, core.random())
+    let hash = key::hash_of(keys, fallback, head, peer.address, core.random())
         .ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
     let upgrade = forward::asks_for_upgrade(head, &options, body);
     let mut out = core.engine.handle().buffers().scratch();
-    forward::write_request(&mut out, head, &options, body, ForwardedFrom { peer, upgrade });
+    forward::write_request(&mut out, head, &options, body, ForwardedFrom { peer: &peer.text, upgrade });
     let retries = &service.service.retries;
     let keeps = head.method.is_idempotent() && !empty && retries.retries_max > 0;
     let fits = !matches!(body, MessageBodyLength::Sized(length) if length > retries.body_bytes_max as u64);

@@ -12,11 +12,6 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// The empty line that ends a head.
 pub const HEAD_END: &[u8] = b"\r\n";
 
-/// Appends `method SP target SP version CRLF`.
-pub fn request_line(out: &mut Vec<u8>, method: &[u8], target: &[u8], version: Version) {
-    request_line_with(out, method, version, |out| out.extend_from_slice(target));
-}
-
 /// Appends the request line that a gateway sends to an origin server: its target in origin-form, also where an
 /// absolute-form was received (RFC 9112 3.2.1).
 pub fn origin_request_line(
@@ -26,14 +21,10 @@ pub fn origin_request_line(
     target: &RequestTarget<'_>,
     version: Version,
 ) {
-    request_line_with(out, method_token, version, |out| origin_target(out, method, target));
-}
-
-fn request_line_with(out: &mut Vec<u8>, method: &[u8], version: Version, target: impl FnOnce(&mut Vec<u8>)) {
-    debug_assert!(holds_no_line_end(method));
-    out.extend_from_slice(method);
+    debug_assert!(holds_no_line_end(method_token));
+    out.extend_from_slice(method_token);
     out.push(b' ');
-    target(out);
+    origin_target(out, method, target);
     out.push(b' ');
     out.extend_from_slice(version.as_str().as_bytes());
     out.extend_from_slice(b"\r\n");
@@ -149,7 +140,6 @@ mod tests {
         let ok = StatusCode::OK;
         let unregistered = StatusCode::new(599).expect("three digits");
         let table = [
-            (written(|out| request_line(out, b"GET", b"/a?b", Version::Http11)), "GET /a?b HTTP/1.1\r\n"),
             (written(|out| status_line(out, Version::Http11, ok)), "HTTP/1.1 200 OK\r\n"),
             (written(|out| status_line(out, Version::Http10, unregistered)), "HTTP/1.0 599 \r\n"),
             (

@@ -1,12 +1,8 @@
 //! The request head as the replica gets it.
 
-use std::io::Write;
-use std::net::IpAddr;
-
 use crate::h1::encode;
 use crate::message::{
-    ConnectionOptions, Field, Fields, KnownField, MessageBodyLength, RequestHead, RequestTarget, Version,
-    is_hop_by_hop,
+    ConnectionOptions, Field, Fields, KnownField, MessageBodyLength, RequestHead, Version, is_hop_by_hop,
 };
 
 /// The name by which this proxy signs the Via field (RFC 9110 7.6.3).
@@ -14,9 +10,9 @@ pub const VIA: &[u8] = b"1.1 ringway";
 
 /// What a forwarded request says about its connection to us.
 #[derive(Clone, Copy, Debug)]
-pub struct ForwardedFrom {
-    /// The client's address.
-    pub peer: IpAddr,
+pub struct ForwardedFrom<'a> {
+    /// The client's address in text, which is written once for each connection and not for each request.
+    pub peer: &'a str,
     /// Whether the request asks for an upgrade that may become a tunnel.
     pub upgrade: bool,
 }
@@ -47,9 +43,9 @@ pub fn write_request(
     head: &RequestHead<'_>,
     options: &ConnectionOptions<'_>,
     body: MessageBodyLength,
-    from: ForwardedFrom,
+    from: ForwardedFrom<'_>,
 ) {
-    write_request_line(out, head);
+    encode::origin_request_line(out, head.method, head.method_token, &head.target, Version::Http11);
     encode::field_line(out, b"Host", head.authority().map_or(&b""[..], |authority| authority.as_bytes()));
     let expects = head.version == Version::Http11;
     copy_fields(out, &head.fields, |field| {
@@ -63,8 +59,8 @@ pub fn write_request(
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     write_list(out, b"X-Forwarded-For: ", &head.fields, KnownField::XForwardedFor);
-    // Writing to a vector cannot fail.
-    let _ = write!(out, "{}\r\nX-Forwarded-Proto: http\r\n", from.peer);
+    out.extend_from_slice(from.peer.as_bytes());
+    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\n");
     write_list(out, b"Via: ", &head.fields, KnownField::Via);
     out.extend_from_slice(VIA);
     out.extend_from_slice(b"\r\n");
@@ -75,22 +71,6 @@ pub fn write_request(
         }
     }
     out.extend_from_slice(b"\r\n");
-}
-
-fn write_request_line(out: &mut Vec<u8>, head: &RequestHead<'_>) {
-    out.extend_from_slice(head.method_token);
-    out.push(b' ');
-    match head.target {
-        RequestTarget::Absolute { query, .. } => {
-            out.extend_from_slice(head.target.path());
-            if let Some(query) = query {
-                out.push(b'?');
-                out.extend_from_slice(query);
-            }
-        }
-        target => out.extend_from_slice(target.raw()),
-    }
-    out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
 /// Begins a list field with the members that came, to which the caller appends one and ends the line.
