@@ -1,7 +1,7 @@
 //! Ringway: an ingress proxy that owns its replicas.
 //!
 //! The layers, lowest first; each imports only what stands above it here (`tests/layers.rs` keeps that so):
-//! [`base`]; [`message`], [`placement`], [`engine`], [`config`]; [`h1`]; [`proxy`]; [`dataplane`]; [`control`];
+//! [`base`]; [`message`], [`placement`], [`engine`], [`config`]; [`h1`]; [`proxy`]; [`dataplane`]; [`provider`]; [`control`];
 //! [`admin`]; [`worker`]; [`cli`].
 //!
 //! The main path, for one request: [`dataplane::worker`] accepts a connection from an [`engine`], [`h1`] parses the
@@ -19,5 +19,6 @@ pub mod engine;
 pub mod h1;
 pub mod message;
 pub mod placement;
+pub mod provider;
 pub mod proxy;
 pub mod worker;

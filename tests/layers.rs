@@ -24,8 +24,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("h1", &["base", "message"]),
     ("proxy", &["base", "message", "h1", "placement"]),
     ("dataplane", &["base", "config", "message", "h1", "placement", "proxy", "engine"]),
-    ("control", &["base", "config", "placement"]),
-    ("admin", &["base", "config", "placement", "control"]),
+    ("provider", &["base", "config"]),
+    ("control", &["base", "config", "placement", "provider"]),
+    ("admin", &["base", "config", "placement", "provider", "control"]),
     ("worker", &["base", "message", "h1", "engine"]),
     (
         "cli",
@@ -38,6 +39,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "h1",
             "proxy",
             "dataplane",
+            "provider",
             "control",
             "admin",
             "worker",
@@ -49,9 +51,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Crates that stay within a few places, by the beginning of the file's path below src/.
 const FENCED_CRATES: &[(&str, &[&str])] = &[
-    ("tokio", &["engine/adaptor", "control/", "admin/", "cli/"]),
+    ("tokio", &["engine/adaptor", "provider/", "control/shell/", "admin/", "cli/"]),
     ("axum", &["admin/", "cli/"]),
-    ("rustix", &["engine/", "cli/"]),
+    ("hyper", &["control/shell/", "cli/"]),
+    ("hyper_util", &["control/shell/", "cli/"]),
+    ("rustix", &["engine/", "provider/", "control/shell/", "cli/"]),
     ("socket2", &["engine/", "cli/"]),
     ("io_uring", &["engine/", "cli/"]),
     ("tokio_uring", &["engine/"]),
@@ -192,6 +196,7 @@ const FAULTY: &[(&str, &str, &str)] = &[
     ("dataplane/core.rs", "fn f() { ::tokio::spawn(g()) }", "tokio may be used in"),
     ("dataplane/core.rs", "#[tokio::main] async fn f() {}", "tokio may be used in"),
     ("dataplane/core.rs", "use {std::fmt, tokio as t};", "tokio may be used in"),
+    ("control/machine/mod.rs", "use tokio::sync::mpsc;", "tokio may be used in"),
     ("control/run.rs", "use axum::Router;", "axum may be used in"),
     ("dataplane/core.rs", "use rustix::io::Errno;", "rustix may be used in"),
     ("control/run.rs", "type S = socket2::Socket;", "socket2 may be used in"),

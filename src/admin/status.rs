@@ -52,7 +52,7 @@ struct Service {
 #[derive(Serialize)]
 struct Replica {
     name: Box<str>,
-    address: String,
+    address: Option<String>,
     weight: u32,
     up: bool,
 }
@@ -80,7 +80,7 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
                     .iter()
                     .map(|replica| Replica {
                         name: replica.name.clone(),
-                        address: replica.address.to_string(),
+                        address: replica.address.map(|address| address.to_string()),
                         weight: replica.weight,
                         up: replica.health.is_up(),
                     })

@@ -28,6 +28,9 @@ pub enum KeySource {
     Query(Box<str>),
     /// `segment:N`: the N-th segment of the path, counted from 1 (`segment:1` of `/a/b` is `a`).
     Segment(usize),
+    /// `json:FIELD`: the value of a member of the JSON object in the request's body, if it stands in the body's first
+    /// bytes; names are compared as written.
+    Json(Box<str>),
     /// `random`: a key made up for the request, so that it goes anywhere.
     Random,
 }

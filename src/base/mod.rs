@@ -1,10 +1,14 @@
 //! What every layer may use: time, policies, counters, mailboxes, health bits. Imports nothing of the project.
 
+pub mod algorithm;
 pub mod core_counters;
 pub mod counter;
 pub mod health;
 pub mod key_source;
 pub mod mailbox;
 pub mod policy;
+pub mod replica_counts;
+pub mod replica_name;
 pub mod route_match;
+pub mod supervision;
 pub mod time;

@@ -10,7 +10,7 @@ use crate::config::Config;
 pub(super) fn check(path: &Path) -> Result<ExitCode, Failure> {
     match Config::load(path) {
         Ok(config) => {
-            let replicas: usize = config.services.iter().map(|service| service.replicas.len()).sum();
+            let replicas: usize = config.services.iter().map(|service| service.replicas.count()).sum();
             println!("{}: valid; {} services, {replicas} replicas", path.display(), config.services.len());
             Ok(ExitCode::SUCCESS)
         }

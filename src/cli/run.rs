@@ -43,7 +43,8 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let listeners = listen(config, cores)?;
     let operator = operator_listener(config)?;
 
-    let published = Published::new(Snapshot::build(control::service_specs(config), None));
+    let first = Snapshot::build(control::service_specs(config), Some(&Snapshot::empty(cores.get())))?;
+    let published = Published::new(first);
     let links: Box<[CoreLink]> = (0..cores.get()).map(|_| CoreLink::default()).collect();
     let (observe, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
     let connections_max =

@@ -7,7 +7,7 @@ use super::error::{ConfigError, Fault};
 use super::reader::Reader;
 use super::section::Section;
 use super::surroundings::Surroundings;
-use super::{CORES_MAX, Config, EngineChoice, FILE_BYTES_MAX, LISTENERS_MAX, ListenConfig};
+use super::{CORES_MAX, Config, EngineChoice, FILE_BYTES_MAX, LISTENERS_MAX, ListenConfig, StateConfig};
 use super::{address, admin, limits, service, syntax};
 
 /// The file's bytes as text.
@@ -56,6 +56,7 @@ fn config(top: &mut Section<'_>) -> Config {
         client: top.section("client", "[client] header_ms = 10000", limits::client),
         drain: top.section("drain", "[drain] timeout_ms = 30000", limits::drain),
         log: top.section("log", "[log] level = \"info\"", limits::log),
+        state: StateConfig { directory: "ringway.state".into() },
         services: service::read_all(top),
     }
 }

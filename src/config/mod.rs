@@ -20,11 +20,14 @@ mod value;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
+use crate::base::algorithm::{Algorithm, BoundedLoad};
 use crate::base::key_source::{Fallback, KeySource};
 use crate::base::policy::{ClientLimits, DrainPolicy, PoolLimits, RetryPolicy, Timeouts};
 use crate::base::route_match::RouteMatch;
+use crate::base::supervision::{HeartbeatPolicy, Supervision};
 
 pub use admin::AdminToken;
 pub use error::{ConfigError, ConfigErrors, Fault};
@@ -62,6 +65,8 @@ pub struct Config {
     pub drain: DrainPolicy,
     /// `[log]`.
     pub log: LogConfig,
+    /// `[state]`.
+    pub state: StateConfig,
     /// `[[service]]`, in the order of the file; names and match rules differ. May be empty: then all is 404.
     pub services: Box<[ServiceConfig]>,
 }
@@ -128,6 +133,14 @@ pub enum LogFormat {
     Text,
 }
 
+/// Where Ringway keeps what has to survive it: which replicas there shall be, and their logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// `state.directory`, relative to the file's folder; by default the file's name with `.state` for `.toml`. It is made
+    /// when a service has replicas of Ringway's own.
+    pub directory: PathBuf,
+}
+
 /// One service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceConfig {
@@ -139,10 +152,14 @@ pub struct ServiceConfig {
     pub keys: Box<[KeySource]>,
     /// `fallback`.
     pub fallback: Fallback,
-    /// `placement.algorithm`.
-    pub placement: PlacementAlgorithm,
-    /// `replicas.addresses`: one at least; names differ.
-    pub replicas: Box<[ReplicaConfig]>,
+    /// `placement`.
+    pub algorithm: Algorithm,
+    /// `placement.bounded_load`.
+    pub bounded_load: Option<BoundedLoad>,
+    /// `replicas`.
+    pub replicas: ReplicasConfig,
+    /// `heartbeat`: for static replicas none unless written.
+    pub heartbeat: Option<HeartbeatPolicy>,
     /// `timeouts`.
     pub timeouts: Timeouts,
     /// `pool`.
@@ -151,12 +168,43 @@ pub struct ServiceConfig {
     pub retries: RetryPolicy,
 }
 
-/// How a service's keys are spread over its replicas.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PlacementAlgorithm {
-    /// Weighted rendezvous over a fixed slot table.
-    #[default]
-    Rendezvous,
+/// Who serves a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplicasConfig {
+    /// `provider = "static"`: servers that somebody else starts; one at least, names differ.
+    Static(Box<[ReplicaConfig]>),
+    /// `provider = "process"`: child processes of Ringway.
+    Process(ProcessConfig),
+}
+
+impl ReplicasConfig {
+    /// How many replicas there are to begin with.
+    pub fn count(&self) -> usize {
+        match self {
+            ReplicasConfig::Static(replicas) => replicas.len(),
+            ReplicasConfig::Process(process) => process.count,
+        }
+    }
+}
+
+/// Replicas that are child processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessConfig {
+    /// `replicas.count`: how many there are to begin with.
+    pub count: usize,
+    /// `replicas.command`: program and arguments, one at least. `{port}`, `{name}` and `{ringway}` (this program) stand for
+    /// what they say, here and in the environment.
+    pub command: Box<[Box<str>]>,
+    /// `replicas.env`: added to Ringway's own environment.
+    pub environment: Box<[(Box<str>, Box<str>)]>,
+    /// `replicas.directory`, relative to the file's folder; by default Ringway's own.
+    pub directory: Option<PathBuf>,
+    /// `replicas.user`: whom to become, if not Ringway's own user.
+    pub user: Option<Box<str>>,
+    /// `replicas.ports`: where their ports come from; `None`: from 20,000 up, outside the system's ephemeral range.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// How they are started again and stopped.
+    pub supervision: Supervision,
 }
 
 /// One replica that somebody else starts and stops.

@@ -6,18 +6,18 @@ use std::collections::hash_map::Entry;
 use super::error::Fault;
 use super::section::Section;
 use super::value::Value;
-use super::{REPLICAS_MAX, ReplicaConfig, WEIGHT_MAX, address};
+use super::{REPLICAS_MAX, ReplicaConfig, ReplicasConfig, WEIGHT_MAX, address};
 
 const EXAMPLE: &str = "{ addresses = [\"127.0.0.1:9001\"] }";
 const NAME_BYTES_MAX: usize = 255;
 
 /// Reads the replicas of a service.
-pub(super) fn read(service: &mut Section<'_>) -> Box<[ReplicaConfig]> {
+pub(super) fn read(service: &mut Section<'_>) -> ReplicasConfig {
     match service.value("replicas") {
-        Some(value) => value.section(EXAMPLE, provided),
+        Some(value) => ReplicasConfig::Static(value.section(EXAMPLE, provided)),
         None => {
             service.fail("replicas", Fault::Missing(EXAMPLE));
-            Box::default()
+            ReplicasConfig::Static(Box::default())
         }
     }
 }

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::str::FromStr;
 
+use crate::base::algorithm::Algorithm;
 use crate::base::key_source::{Fallback, KeySource};
 use crate::base::route_match::{RouteMatch, RouteMatchError};
 
 use super::error::Fault;
 use super::section::Section;
-use super::{KEY_SOURCES_MAX, PlacementAlgorithm, SERVICES_MAX, ServiceConfig, limits, replicas};
+use super::{KEY_SOURCES_MAX, SERVICES_MAX, ServiceConfig, limits, replicas};
 
 const EXAMPLE: &str = "[[service]] name = \"web\"";
 const DEFAULT_NAME: &str = "default";
@@ -40,8 +41,10 @@ fn read(section: &mut Section<'_>, seen: &mut Seen) -> ServiceConfig {
         route: route(section, seen),
         keys: keys(section),
         fallback: section.word("fallback", &fallbacks, &[], Fallback::default()),
-        placement: section.section("placement", "{ algorithm = \"rendezvous\" }", placement),
+        algorithm: section.section("placement", "{ algorithm = \"rendezvous\" }", placement),
+        bounded_load: None,
         replicas: replicas::read(section),
+        heartbeat: None,
         timeouts: section.section("timeouts", "{ connect_ms = 2500 }", limits::timeouts),
         pool: section.section("pool", "{ connections_max = 1024 }", limits::pool),
         retries: section.section("retries", "{ retries_max = 2 }", limits::retries),
@@ -111,8 +114,8 @@ fn keys(section: &mut Section<'_>) -> Box<[KeySource]> {
     keys.into()
 }
 
-fn placement(section: &mut Section<'_>) -> PlacementAlgorithm {
-    let algorithms = [("rendezvous", PlacementAlgorithm::Rendezvous)];
+fn placement(section: &mut Section<'_>) -> Algorithm {
+    let algorithms = [("rendezvous", Algorithm::Rendezvous)];
     let planned = ["maglev", "ketama", "slots", "modulo"];
-    section.word("algorithm", &algorithms, &planned, PlacementAlgorithm::default())
+    section.word("algorithm", &algorithms, &planned, Algorithm::default())
 }

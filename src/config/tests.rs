@@ -70,12 +70,14 @@ fn a_service_needs_nothing_but_replicas() {
         route: RouteMatch::default(),
         keys: Box::new([KeySource::Path]),
         fallback: Fallback::Random,
-        placement: PlacementAlgorithm::Rendezvous,
-        replicas: Box::new([ReplicaConfig {
+        algorithm: Algorithm::Rendezvous,
+        bounded_load: None,
+        heartbeat: None,
+        replicas: ReplicasConfig::Static(Box::new([ReplicaConfig {
             name: "127.0.0.1:9001".into(),
             address: address("127.0.0.1:9001"),
             weight: 1,
-        }]),
+        }])),
         timeouts: Timeouts::default(),
         pool: PoolLimits::default(),
         retries: RetryPolicy::default(),
@@ -121,12 +123,14 @@ fn every_key_of_a_service_is_read() {
         route: RouteMatch { host: "*.example.com".parse().unwrap(), path: "/api".parse().unwrap() },
         keys: Box::new([KeySource::Header("x-request-id".into()), KeySource::Random]),
         fallback: Fallback::Reject,
-        placement: PlacementAlgorithm::Rendezvous,
-        replicas: Box::new([
+        algorithm: Algorithm::Rendezvous,
+        bounded_load: None,
+        heartbeat: None,
+        replicas: ReplicasConfig::Static(Box::new([
             replica("127.0.0.1:9001", "127.0.0.1:9001", 1),
             replica("b", "127.0.0.1:9002", 2),
             replica("[::1]:9003", "[::1]:9003", 1),
-        ]),
+        ])),
         timeouts: Timeouts {
             connect: millis(11),
             first_byte: millis(12),
@@ -157,7 +161,8 @@ fn a_smaller_pool_keeps_no_more_idle_connections_than_it_has() {
 fn names_are_resolved_by_the_system() {
     let text = "[[service]]\nreplicas.addresses = [\"localhost:9001\"]\n";
     let config = Config::parse("ringway.toml", text).unwrap();
-    let replica = &config.services[0].replicas[0];
+    let ReplicasConfig::Static(replicas) = &config.services[0].replicas else { panic!("static") };
+    let replica = &replicas[0];
     assert_eq!(&*replica.name, "localhost:9001");
     assert!(replica.address.ip().is_loopback());
 }

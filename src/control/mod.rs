@@ -1,8 +1,11 @@
 //! The control thread's state and decisions: what the cores are given, what they report, when they stop.
 
-pub mod recovery;
-mod run;
+pub mod call;
+pub mod durable;
+pub mod machine;
+mod shell;
 mod specs;
+pub mod view;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +14,7 @@ use crate::base::core_counters::CoreCounters;
 use crate::base::mailbox::{CoreMessage, Mailbox};
 use crate::placement::SnapshotReader;
 
-pub use run::{Control, Stopped, run};
+pub use shell::{Control, Stopped, run};
 pub use specs::service_specs;
 
 /// What control and one core share.

@@ -1,7 +1,7 @@
 //! From the configuration to what a snapshot is built of.
 
-use crate::config::Config;
-use crate::placement::{ReplicaSpec, ServiceSpec};
+use crate::config::{Config, ReplicasConfig};
+use crate::placement::{ReplicaSpec, RouteRule, ServiceSpec};
 
 /// The services of a configuration, as specifications for [`crate::placement::Snapshot::build`].
 pub fn service_specs(config: &Config) -> Vec<ServiceSpec> {
@@ -10,21 +10,28 @@ pub fn service_specs(config: &Config) -> Vec<ServiceSpec> {
         .iter()
         .map(|service| ServiceSpec {
             name: service.name.clone(),
-            route: service.route.clone(),
+            route: RouteRule::Match(service.route.clone()),
             keys: service.keys.clone(),
             fallback: service.fallback,
+            algorithm: service.algorithm,
+            bounded_load: service.bounded_load,
             timeouts: service.timeouts,
             pool: service.pool,
             retries: service.retries,
-            replicas: service
-                .replicas
-                .iter()
-                .map(|replica| ReplicaSpec {
-                    name: replica.name.clone(),
-                    address: replica.address,
-                    weight: replica.weight,
-                })
-                .collect(),
+            replicas: match &service.replicas {
+                ReplicasConfig::Static(replicas) => replicas
+                    .iter()
+                    .zip(1..)
+                    .map(|(replica, ordinal)| ReplicaSpec {
+                        name: replica.name.clone(),
+                        ordinal,
+                        incarnation: 0,
+                        address: Some(replica.address),
+                        weight: replica.weight,
+                    })
+                    .collect(),
+                ReplicasConfig::Process(_) => Vec::new(),
+            },
         })
         .collect()
 }

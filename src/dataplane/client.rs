@@ -303,7 +303,7 @@ mod tests {
     use crate::placement::{Published, Snapshot};
 
     fn core(engine: &Epoll) -> Rc<Core<Epoll>> {
-        let published = Published::new(Snapshot::build(Vec::new(), None));
+        let published = Published::new(Snapshot::build(Vec::new(), None).unwrap());
         let settings = CoreSettings {
             index: 0,
             cores: NonZeroUsize::MIN,

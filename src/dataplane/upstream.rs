@@ -179,9 +179,10 @@ impl<E: Engine> Upstream<E> {
         timeouts: &Timeouts,
         permit: Permit<E>,
     ) -> Result<UpstreamConnection<E>, UpstreamFault> {
+        let address = self.replica.address.ok_or(UpstreamFault::ConnectFailed)?;
         let deadline = engine.handle().now() + timeouts.connect;
         self.counters.upstream_connects.increment();
-        match engine::connect(engine, self.replica.address, timer, deadline).await {
+        match engine::connect(engine, address, timer, deadline).await {
             Ok(connection) => Ok(UpstreamConnection {
                 inbound: Inbound::new(connection.reader, engine.handle().buffers().clone()),
                 writer: connection.writer,

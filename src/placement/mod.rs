@@ -7,8 +7,11 @@ pub mod published;
 pub mod rendezvous;
 pub mod route;
 pub mod snapshot;
+pub mod table;
 
-pub use hash::KeyHash;
+pub use hash::{KeyHash, KeyHasher};
 pub use observation::{Observation, ObservationKind};
 pub use published::{Published, SnapshotReader, Subscriber};
-pub use snapshot::{Replica, ReplicaId, ReplicaSpec, Service, ServiceSpec, Snapshot};
+pub use route::RouteRule;
+pub use snapshot::{PlacementError, Replica, ReplicaId, ReplicaSpec, Service, ServiceSpec, Snapshot};
+pub use table::{Member, Table, TableError};

@@ -87,11 +87,11 @@ mod tests {
 
     #[test]
     fn subscribers_of_other_threads_see_what_is_published_and_drop_what_they_held() {
-        let mut published = Published::new(Snapshot::build(vec![ServiceSpec::named("web")], None));
+        let mut published = Published::new(Snapshot::build(vec![ServiceSpec::named("web")], None).unwrap());
         let first = Arc::downgrade(&published.current());
         let mut subscriber = published.subscribe();
         assert_eq!(subscriber.current().generation, 1);
-        let next = Snapshot::build(Vec::new(), Some(&published.current()));
+        let next = Snapshot::build(Vec::new(), Some(&published.current())).unwrap();
         published.publish(next);
         assert!(first.upgrade().is_some(), "the subscriber still holds what it saw");
         let subscriber = std::thread::spawn(move || {
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_unchanged_snapshot_is_the_same_value() {
-        let published = Published::new(Snapshot::build(Vec::new(), None));
+        let published = Published::new(Snapshot::build(Vec::new(), None).unwrap());
         let mut subscriber = published.subscribe();
         let seen = Arc::clone(subscriber.current());
         assert!(Arc::ptr_eq(&seen, subscriber.current()));

@@ -4,10 +4,20 @@ use std::collections::HashMap;
 
 use crate::base::route_match::{HOST_BYTES_MAX, HostPattern, PathPrefix, RouteMatch};
 
-/// The match rules of all services, compiled. Hosts decide first (exact, then the longest wildcard, then any), within
+/// Which requests are a service's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteRule {
+    /// Those of a host pattern and a path prefix.
+    Match(RouteMatch),
+    /// Those of exactly these paths, of any host, before any other rule is looked at.
+    Reserved(Box<[Box<str>]>),
+}
+
+/// The match rules of all services, compiled. Reserved paths come first. Then hosts decide (exact, then the longest wildcard, then any), within
 /// a host the longest path; a host without a matching path leaves the choice to the next one.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
+    reserved: Vec<(Box<[u8]>, usize)>,
     exact: HostMap,
     /// By suffix, with the dot in front.
     below: HostMap,
@@ -18,9 +28,16 @@ type HostMap = HashMap<Box<[u8]>, PathTable, ahash::RandomState>;
 
 impl RouteTable {
     /// Compiles the rules; the answer of a look-up is a rule's position. Of two equal rules the first wins.
-    pub fn build<'a>(rules: impl IntoIterator<Item = &'a RouteMatch>) -> Self {
+    pub fn build<'a>(rules: impl IntoIterator<Item = &'a RouteRule>) -> Self {
         let mut table = RouteTable::default();
         for (service, rule) in rules.into_iter().enumerate() {
+            let rule = match rule {
+                RouteRule::Match(rule) => rule,
+                RouteRule::Reserved(paths) => {
+                    table.reserved.extend(paths.iter().map(|path| (path.as_bytes().into(), service)));
+                    continue;
+                }
+            };
             let paths = match &rule.host {
                 HostPattern::Exact(name) => table.exact.entry(name.as_bytes().into()).or_default(),
                 HostPattern::Below(suffix) => table.below.entry(suffix.as_bytes().into()).or_default(),
@@ -37,7 +54,12 @@ impl RouteTable {
     /// Costs a hash for the host and one for each of its labels if there are wildcards, and a comparison for each path
     /// of a host that applies. Allocates nothing.
     pub fn find(&self, host: &[u8], path: &[u8]) -> Option<usize> {
-        self.find_by_host(host, path).or_else(|| self.any.find(path))
+        self.find_reserved(path).or_else(|| self.find_by_host(host, path)).or_else(|| self.any.find(path))
+    }
+
+    /// A handful at most, where there are any.
+    fn find_reserved(&self, path: &[u8]) -> Option<usize> {
+        self.reserved.iter().find(|(reserved, _)| **reserved == *path).map(|(_, service)| *service)
     }
 
     fn find_by_host(&self, host: &[u8], path: &[u8]) -> Option<usize> {
@@ -105,7 +127,9 @@ mod tests {
     fn table(rules: &[(&str, &str)]) -> RouteTable {
         let rules: Vec<_> = rules
             .iter()
-            .map(|(host, path)| RouteMatch { host: host.parse().unwrap(), path: path.parse().unwrap() })
+            .map(|(host, path)| {
+                RouteRule::Match(RouteMatch { host: host.parse().unwrap(), path: path.parse().unwrap() })
+            })
             .collect();
         RouteTable::build(&rules)
     }
@@ -195,5 +219,21 @@ mod tests {
             assert_eq!(table.find(&vec![b'x'; length], b"/"), Some(2), "{length} bytes");
         }
         assert_eq!(table.find(&[0xff, b'.', 0, b':'], b"/"), Some(2));
+    }
+
+    #[test]
+    fn reserved_paths_come_before_every_host_and_mean_themselves_alone() {
+        let rules = [
+            RouteRule::Match(RouteMatch {
+                host: "example.com".parse().unwrap(),
+                path: "/rep".parse().unwrap(),
+            }),
+            RouteRule::Match(RouteMatch::default()),
+            RouteRule::Reserved(["/rep", "/add"].map(Into::into).into()),
+        ];
+        let table = RouteTable::build(&rules);
+        for (path, expected) in [("/rep", 2), ("/add", 2), ("/rep/", 0), ("/rep/x", 0), ("/rm", 1), ("", 1)] {
+            assert_eq!(table.find(b"example.com", path.as_bytes()), Some(expected), "{path}");
+        }
     }
 }

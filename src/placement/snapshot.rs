@@ -4,14 +4,18 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use thiserror::Error;
+
+use crate::base::algorithm::{Algorithm, BoundedLoad};
 use crate::base::health::HealthBit;
 use crate::base::key_source::{Fallback, KeySource};
 use crate::base::policy::{PoolLimits, RetryPolicy, Timeouts};
+use crate::base::replica_counts::ReplicaCounts;
 use crate::base::route_match::RouteMatch;
 
-use super::hash::KeyHash;
-use super::rendezvous::Rendezvous;
-use super::route::RouteTable;
+use super::hash::{KeyHash, KeyHasher};
+use super::route::{RouteRule, RouteTable};
+use super::table::{Member, Table, TableError};
 
 /// Services, placements, addresses and health bits of one generation. Only the health bits ever change in it.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Snapshot {
     routes: RouteTable,
     /// How many replica ids this snapshot and those before it have given away.
     replica_ids: u64,
+    /// How many cores count what they do with a replica.
+    cores: usize,
 }
 
 /// One service, ready to serve.
@@ -31,11 +37,15 @@ pub struct Service {
     /// Its name, unique in the snapshot.
     pub name: Box<str>,
     /// The requests that it answers.
-    pub route: RouteMatch,
+    pub route: RouteRule,
     /// Where a request's key is read from, in order.
     pub keys: Box<[KeySource]>,
     /// What becomes of a request without any of them.
     pub fallback: Fallback,
+    /// How keys are spread over the replicas.
+    pub algorithm: Algorithm,
+    /// Whether a replica with more than its share passes requests on.
+    pub bounded_load: Option<BoundedLoad>,
     /// Time-outs of the upstream side.
     pub timeouts: Timeouts,
     /// Bounds of each replica's connections, over all cores.
@@ -44,23 +54,28 @@ pub struct Service {
     pub retries: RetryPolicy,
     /// The members, healthy or not.
     pub replicas: Box<[Arc<Replica>]>,
-    table: Rendezvous,
+    table: Table,
 }
 
-/// One running server. It lives on from snapshot to snapshot, health bit and all, while its name, address and weight
-/// stay as they are.
+/// One server. It lives on from snapshot to snapshot, health bit, counts and all, while its spec stays as it is.
 #[derive(Debug)]
 pub struct Replica {
     /// Tells it from every other replica of this process, past and present: what pools and counters are kept by.
     pub id: ReplicaId,
     /// The stable name that places it.
     pub name: Box<str>,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// The number that its name got once; from 1.
+    pub ordinal: u32,
+    /// Which of the servers of this name it is: a restarted one has another number, and shares nothing with the one before.
+    pub incarnation: u64,
+    /// Where it listens; `None` if it is a member that does not serve yet, or not any more.
+    pub address: Option<SocketAddr>,
     /// Its share, relative to the others'.
     pub weight: u32,
-    /// Whether it may be picked.
+    /// Whether it may be picked; begins as up where there is an address.
     pub health: HealthBit,
+    /// What the cores count of it.
+    pub counts: ReplicaCounts,
 }
 
 /// A number that is given to a replica once and never again within a chain of snapshots; they are dense from 0.
@@ -73,11 +88,15 @@ pub struct ServiceSpec {
     /// Its name, unique among the specs.
     pub name: Box<str>,
     /// The requests that it answers.
-    pub route: RouteMatch,
+    pub route: RouteRule,
     /// Where a request's key is read from, in order.
     pub keys: Box<[KeySource]>,
     /// What becomes of a request without any of them.
     pub fallback: Fallback,
+    /// How keys are spread over the replicas.
+    pub algorithm: Algorithm,
+    /// Whether a replica with more than its share passes requests on.
+    pub bounded_load: Option<BoundedLoad>,
     /// Time-outs of the upstream side.
     pub timeouts: Timeouts,
     /// Bounds of each replica's connections.
@@ -93,10 +112,24 @@ pub struct ServiceSpec {
 pub struct ReplicaSpec {
     /// The stable name that places it.
     pub name: Box<str>,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// The number that its name got once; from 1, unique within the service.
+    pub ordinal: u32,
+    /// Which of the servers of this name it is.
+    pub incarnation: u64,
+    /// Where it listens; `None`: a member that does not serve now.
+    pub address: Option<SocketAddr>,
     /// Its share, relative to the others'; at least 1.
     pub weight: u32,
+}
+
+/// A service whose members its placement cannot take.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("service '{service}': {fault}")]
+pub struct PlacementError {
+    /// The service's name.
+    pub service: Box<str>,
+    /// What is wrong.
+    pub fault: TableError,
 }
 
 impl ServiceSpec {
@@ -104,9 +137,11 @@ impl ServiceSpec {
     pub fn named(name: &str) -> Self {
         ServiceSpec {
             name: name.into(),
-            route: RouteMatch::default(),
+            route: RouteRule::Match(RouteMatch::default()),
             keys: Box::new([KeySource::Path]),
             fallback: Fallback::default(),
+            algorithm: Algorithm::default(),
+            bounded_load: None,
             timeouts: Timeouts::default(),
             pool: PoolLimits::default(),
             retries: RetryPolicy::default(),
@@ -116,20 +151,36 @@ impl ServiceSpec {
 }
 
 impl Snapshot {
-    /// Compiles the next snapshot. From `previous` it keeps each service that did not change at all, and each replica
-    /// of the same service whose spec did not change. Costs a table for each service whose members changed.
-    pub fn build(specs: Vec<ServiceSpec>, previous: Option<&Snapshot>) -> Self {
+    /// A snapshot of generation 0 without services, for this many cores: what the first real one is built from.
+    pub fn empty(cores: usize) -> Self {
+        Snapshot {
+            generation: 0,
+            services: Box::default(),
+            routes: RouteTable::default(),
+            replica_ids: 0,
+            cores,
+        }
+    }
+
+    /// Compiles the next snapshot. From `previous` (none: an empty one for one core) it keeps each service that did not
+    /// change at all, and each replica of the same service whose spec did not change. Costs a table for each service
+    /// whose members changed.
+    ///
+    /// # Errors
+    /// When a service's members do not fit its placement.
+    pub fn build(specs: Vec<ServiceSpec>, previous: Option<&Snapshot>) -> Result<Self, PlacementError> {
+        let cores = previous.map_or(1, |previous| previous.cores);
         let mut replica_ids = previous.map_or(0, |previous| previous.replica_ids);
         let routes = RouteTable::build(specs.iter().map(|spec| &spec.route));
         let services = specs
             .into_iter()
             .map(|spec| match previous.and_then(|previous| previous.service_named(&spec.name)) {
-                Some(old) if old.is(&spec) => Arc::clone(old),
-                old => Arc::new(Service::build(spec, old.map(|old| &**old), &mut replica_ids)),
+                Some(old) if old.is(&spec) => Ok(Arc::clone(old)),
+                old => Service::build(spec, old.map(|old| &**old), &mut replica_ids, cores).map(Arc::new),
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let generation = previous.map_or(1, |previous| previous.generation + 1);
-        Snapshot { generation, services, routes, replica_ids }
+        Ok(Snapshot { generation, services, routes, replica_ids, cores })
     }
 
     /// The service that answers a request, see [`RouteTable::find`].
@@ -149,23 +200,38 @@ impl Snapshot {
 }
 
 impl Service {
-    fn build(spec: ServiceSpec, old: Option<&Service>, replica_ids: &mut u64) -> Self {
-        let members: Vec<_> = spec.replicas.iter().map(|replica| (&replica.name, replica.weight)).collect();
+    fn build(
+        spec: ServiceSpec,
+        old: Option<&Service>,
+        replica_ids: &mut u64,
+        cores: usize,
+    ) -> Result<Self, PlacementError> {
+        let members: Vec<_> = spec.replicas.iter().map(ReplicaSpec::member).collect();
         let table = match old {
-            Some(old) if old.members().eq(members.iter().copied()) => old.table.clone(),
-            _ => Rendezvous::build(&members),
+            Some(old) if old.algorithm == spec.algorithm && old.members().eq(members.iter().copied()) => {
+                old.table.clone()
+            }
+            _ => Table::build(&spec.algorithm, &members)
+                .map_err(|fault| PlacementError { service: spec.name.clone(), fault })?,
         };
-        Service {
-            replicas: keep_or_make(spec.replicas, old, replica_ids),
+        Ok(Service {
+            replicas: keep_or_make(spec.replicas, old, replica_ids, cores),
             table,
             name: spec.name,
             route: spec.route,
             keys: spec.keys,
             fallback: spec.fallback,
+            algorithm: spec.algorithm,
+            bounded_load: spec.bounded_load,
             timeouts: spec.timeouts,
             pool: spec.pool,
             retries: spec.retries,
-        }
+        })
+    }
+
+    /// How a key's bytes become its hash here.
+    pub fn hasher(&self) -> KeyHasher {
+        self.table.hasher()
     }
 
     /// Every replica once, in the order in which a key tries them. Health is not looked at: whoever picks does that.
@@ -174,12 +240,17 @@ impl Service {
     }
 
     /// The compiled placement, to explain or compare it.
-    pub fn table(&self) -> &Rendezvous {
+    pub fn table(&self) -> &Table {
         &self.table
     }
 
-    fn members(&self) -> impl Iterator<Item = (&Box<str>, u32)> {
-        self.replicas.iter().map(|replica| (&replica.name, replica.weight))
+    /// The members as the placement sees them.
+    pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.replicas.iter().map(|replica| Member {
+            name: &replica.name,
+            ordinal: replica.ordinal,
+            weight: replica.weight,
+        })
     }
 
     fn is(&self, spec: &ServiceSpec) -> bool {
@@ -187,6 +258,8 @@ impl Service {
             && self.route == spec.route
             && self.keys == spec.keys
             && self.fallback == spec.fallback
+            && self.algorithm == spec.algorithm
+            && self.bounded_load == spec.bounded_load
             && self.timeouts == spec.timeouts
             && self.pool == spec.pool
             && self.retries == spec.retries
@@ -197,7 +270,18 @@ impl Service {
 
 impl Replica {
     fn is(&self, spec: &ReplicaSpec) -> bool {
-        self.name == spec.name && self.address == spec.address && self.weight == spec.weight
+        self.name == spec.name
+            && self.ordinal == spec.ordinal
+            && self.incarnation == spec.incarnation
+            && self.address == spec.address
+            && self.weight == spec.weight
+    }
+}
+
+impl ReplicaSpec {
+    /// The replica as placements see it.
+    pub fn member(&self) -> Member<'_> {
+        Member { name: &self.name, ordinal: self.ordinal, weight: self.weight }
     }
 }
 
@@ -205,14 +289,19 @@ fn keep_or_make(
     specs: Vec<ReplicaSpec>,
     old: Option<&Service>,
     replica_ids: &mut u64,
+    cores: usize,
 ) -> Box<[Arc<Replica>]> {
     let old: HashMap<&str, &Arc<Replica>, ahash::RandomState> =
         old.iter().flat_map(|old| &old.replicas).map(|replica| (&*replica.name, replica)).collect();
     let mut make = |spec: ReplicaSpec| {
         let id = ReplicaId(*replica_ids);
         *replica_ids += 1;
-        let ReplicaSpec { name, address, weight } = spec;
-        Arc::new(Replica { id, name, address, weight, health: HealthBit::new() })
+        let ReplicaSpec { name, ordinal, incarnation, address, weight } = spec;
+        let (health, counts) = (HealthBit::new(), ReplicaCounts::new(cores));
+        if address.is_none() {
+            health.clear();
+        }
+        Arc::new(Replica { id, name, ordinal, incarnation, address, weight, health, counts })
     };
     let keep = |spec: ReplicaSpec| match old.get(&*spec.name) {
         Some(replica) if replica.is(&spec) => Arc::clone(replica),
@@ -226,7 +315,8 @@ mod tests {
     use super::*;
 
     fn replica(name: &str, port: u16) -> ReplicaSpec {
-        ReplicaSpec { name: name.into(), address: SocketAddr::from(([127, 0, 0, 1], port)), weight: 1 }
+        let address = Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        ReplicaSpec { name: name.into(), ordinal: 1, incarnation: 0, address, weight: 1 }
     }
 
     fn web(replicas: &[ReplicaSpec]) -> ServiceSpec {
@@ -240,16 +330,16 @@ mod tests {
     #[test]
     fn a_request_finds_its_service_and_its_replicas_in_order() {
         let api = ServiceSpec {
-            route: RouteMatch { path: "/api".parse().unwrap(), ..RouteMatch::default() },
+            route: RouteRule::Match(RouteMatch { path: "/api".parse().unwrap(), ..RouteMatch::default() }),
             ..ServiceSpec::named("api")
         };
         let snapshot =
-            Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2), replica("c", 3)]), api], None);
+            Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2), replica("c", 3)]), api], None)
+                .unwrap();
         assert_eq!(&*snapshot.service_for(b"x", b"/api/1").unwrap().name, "api");
         let service = snapshot.service_for(b"x", b"/").unwrap();
         let hash = KeyHash::of(b"/");
-        let indices: Vec<_> =
-            service.table().preference(hash).iter().map(|index| usize::from(*index)).collect();
+        let indices: Vec<_> = service.table().order(hash).map(usize::from).collect();
         let candidates: Vec<_> = service.candidates(hash).map(|replica| replica.id).collect();
         assert_eq!(candidates, indices.iter().map(|index| service.replicas[*index].id).collect::<Vec<_>>());
         assert_eq!(candidates.len(), 3);
@@ -259,8 +349,8 @@ mod tests {
     #[test]
     fn the_order_of_the_specs_moves_no_key() {
         let [a, b, c] = [replica("a", 1), replica("b", 2), replica("c", 3)];
-        let one = Snapshot::build(vec![web(&[a.clone(), b.clone(), c.clone()])], None);
-        let other = Snapshot::build(vec![web(&[c, a, b])], Some(&one));
+        let one = Snapshot::build(vec![web(&[a.clone(), b.clone(), c.clone()])], None).unwrap();
+        let other = Snapshot::build(vec![web(&[c, a, b])], Some(&one)).unwrap();
         for key in 0..100_u32 {
             assert_eq!(names(&one, &key.to_le_bytes()), names(&other, &key.to_le_bytes()));
         }
@@ -268,9 +358,9 @@ mod tests {
 
     #[test]
     fn an_unchanged_replica_keeps_its_identity_and_health() {
-        let first = Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2)])], None);
+        let first = Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2)])], None).unwrap();
         first.services[0].replicas[0].health.clear();
-        let second = Snapshot::build(vec![web(&[replica("c", 3), replica("a", 1)])], Some(&first));
+        let second = Snapshot::build(vec![web(&[replica("c", 3), replica("a", 1)])], Some(&first)).unwrap();
         assert_eq!(second.generation, 2);
         assert!(Arc::ptr_eq(&first.services[0].replicas[0], &second.services[0].replicas[1]));
         assert!(!second.services[0].replicas[1].health.is_up());
@@ -279,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_replica_with_another_address_weight_or_service_is_another() {
-        let first = Snapshot::build(vec![web(&[replica("a", 1)])], None);
+        let first = Snapshot::build(vec![web(&[replica("a", 1)])], None).unwrap();
         let old = first.services[0].replicas[0].id;
         let cases = [
             web(&[replica("a", 2)]),
@@ -287,16 +377,16 @@ mod tests {
             ServiceSpec { name: "other".into(), ..web(&[replica("a", 1)]) },
         ];
         for spec in cases {
-            let next = Snapshot::build(vec![spec.clone()], Some(&first));
+            let next = Snapshot::build(vec![spec.clone()], Some(&first)).unwrap();
             assert_ne!(next.services[0].replicas[0].id, old, "{spec:?}");
         }
     }
 
     #[test]
     fn an_id_is_never_used_again() {
-        let first = Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2)])], None);
-        let without = Snapshot::build(vec![web(&[replica("a", 1)])], Some(&first));
-        let again = Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2)])], Some(&without));
+        let first = Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2)])], None).unwrap();
+        let without = Snapshot::build(vec![web(&[replica("a", 1)])], Some(&first)).unwrap();
+        let again = Snapshot::build(vec![web(&[replica("a", 1), replica("b", 2)])], Some(&without)).unwrap();
         let ids = |snapshot: &Snapshot| {
             snapshot.services[0].replicas.iter().map(|one| one.id.0).collect::<Vec<_>>()
         };
@@ -306,11 +396,11 @@ mod tests {
     #[test]
     fn an_unchanged_service_is_kept_whole_and_a_changed_policy_keeps_the_table() {
         let spec = web(&[replica("a", 1), replica("b", 2)]);
-        let first = Snapshot::build(vec![spec.clone()], None);
-        let second = Snapshot::build(vec![ServiceSpec::named("new"), spec.clone()], Some(&first));
+        let first = Snapshot::build(vec![spec.clone()], None).unwrap();
+        let second = Snapshot::build(vec![ServiceSpec::named("new"), spec.clone()], Some(&first)).unwrap();
         assert!(Arc::ptr_eq(&first.services[0], &second.services[1]));
         let changed = ServiceSpec { fallback: Fallback::Reject, ..spec };
-        let third = Snapshot::build(vec![changed], Some(&second));
+        let third = Snapshot::build(vec![changed], Some(&second)).unwrap();
         assert_eq!(third.services[0].fallback, Fallback::Reject);
         assert_eq!(third.services[0].table(), second.services[1].table());
         assert!(Arc::ptr_eq(&third.services[0].replicas[0], &first.services[0].replicas[0]));

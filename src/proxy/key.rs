@@ -38,6 +38,7 @@ fn hash_from(source: &KeySource, head: &RequestHead<'_>, peer: IpAddr, random: u
         KeySource::Cookie(name) => cookie(head, name.as_bytes()).map(KeyHash::of),
         KeySource::Query(name) => query_parameter(head, name.as_bytes()).map(KeyHash::of),
         KeySource::Segment(number) => segment(head.target.path(), *number).map(KeyHash::of),
+        KeySource::Json(_) => None,
         KeySource::Random => Some(KeyHash::of(&random.to_le_bytes())),
     }
 }

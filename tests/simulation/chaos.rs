@@ -35,7 +35,9 @@ impl Chaos {
             sleep(&self.engine, PROBE_INTERVAL).await;
             let snapshot = self.stage.snapshot();
             for replica in snapshot.services.iter().flat_map(|service| &service.replicas) {
-                if !replica.health.is_up() && self.backends.is_alive(replica.address) {
+                if !replica.health.is_up()
+                    && replica.address.is_some_and(|address| self.backends.is_alive(address))
+                {
                     replica.health.set();
                 }
             }
@@ -93,7 +95,7 @@ impl Chaos {
             .collect();
         if random.chance(0.3) && !replicas.is_empty() {
             let moved = random.below(replicas.len() as u64) as usize;
-            replicas[moved].address = backend_address(number(random));
+            replicas[moved].address = Some(backend_address(number(random)));
         }
         let mut spec = ServiceSpec { replicas, ..self.first.clone() };
         if random.chance(0.3) {

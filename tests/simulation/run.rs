@@ -136,8 +136,8 @@ fn set_up_boxes(engine: &Simulated, plan: &Plan) -> (ringway::placement::Service
         return (spec, box_address(0));
     }
     for (number, replica) in spec.replicas.iter_mut().enumerate() {
-        Saboteur::start(engine, plant, &done, box_address(number), replica.address);
-        replica.address = box_address(number);
+        Saboteur::start(engine, plant, &done, box_address(number), replica.address.expect("it serves"));
+        replica.address = Some(box_address(number));
     }
     (spec, front())
 }

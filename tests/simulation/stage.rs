@@ -33,7 +33,7 @@ pub(crate) fn backend_address(number: usize) -> SocketAddr {
 
 /// A replica that is reached at `address`.
 pub(crate) fn replica(name: &str, address: SocketAddr) -> ReplicaSpec {
-    ReplicaSpec { name: name.into(), address, weight: 1 }
+    ReplicaSpec { name: name.into(), ordinal: 1, incarnation: 0, address: Some(address), weight: 1 }
 }
 
 /// A service of `count` replicas, one on each of the first backends.
@@ -61,7 +61,7 @@ impl Stage {
         client: ClientLimits,
         connections_max: usize,
     ) -> Stage {
-        let published = Published::new(Snapshot::build(vec![spec], None));
+        let published = Published::new(Snapshot::build(vec![spec], None).unwrap());
         let (sender, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
         let counters: Arc<CoreCounters> = Arc::default();
         let mailbox: Arc<Mailbox> = Arc::default();
@@ -99,7 +99,7 @@ impl Stage {
     /// Publishes another form of the service.
     pub(crate) fn publish(&self, specs: Vec<ServiceSpec>) {
         let mut published = self.published.borrow_mut();
-        let next = Snapshot::build(specs, Some(&published.current()));
+        let next = Snapshot::build(specs, Some(&published.current())).unwrap();
         published.publish(next);
     }
 

@@ -225,7 +225,7 @@ fn one_replica_that_fails_is_hidden_by_the_next_where_a_retry_is_safe() {
             if step == Step::BeforeAccept {
                 let service = &stage.snapshot().services[0];
                 let first = service.candidates(KeyHash::of(b"/")).next().expect("two replicas").address;
-                stage.network.refuse(first);
+                stage.network.refuse(first.expect("it serves"));
             }
             let request = if method == "GET" { get("/") } else { with_body(method, &BODY) };
             let (mut receiving, _sending) = ask(&stage, &request).await;

@@ -9,11 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::Shared;
 use super::recovery::Recovery;
 use crate::base::mailbox::CoreMessage;
 use crate::base::policy::DrainPolicy;
 use crate::base::time::Moment;
+use crate::control::Shared;
 use crate::placement::{Observation, Published, Replica, ReplicaId};
 
 /// How often the thread looks at what the cores saw.
@@ -129,14 +129,14 @@ impl Watch {
     fn look(&mut self, control: &Control) {
         while self.tasks.try_join_next().is_some() {}
         for Observation { replica, kind } in control.observations.try_iter() {
-            tracing::debug!(replica = %replica.name, address = %replica.address, ?kind, "observed");
+            tracing::debug!(replica = %replica.name, address = ?replica.address, ?kind, "observed");
         }
         let now = self.now();
         let snapshot = control.published.current();
         let replicas = || snapshot.services.iter().flat_map(|service| &service.replicas);
         for replica in replicas().filter(|replica| !replica.health.is_up()) {
             if self.recovery.note_down(replica.id, now) {
-                tracing::warn!(replica = %replica.name, address = %replica.address, "replica is down");
+                tracing::warn!(replica = %replica.name, address = ?replica.address, "replica is down");
             }
         }
         for id in self.recovery.due(now) {
@@ -150,7 +150,8 @@ impl Watch {
     fn probe(&mut self, replica: Arc<Replica>) {
         let report = self.report.clone();
         self.tasks.spawn(async move {
-            let connect = tokio::net::TcpStream::connect(replica.address);
+            let Some(address) = replica.address else { return };
+            let connect = tokio::net::TcpStream::connect(address);
             let answered = matches!(tokio::time::timeout(PROBE_TIMEOUT, connect).await, Ok(Ok(_)));
             // The receiver is gone only when the program ends.
             let _ = report.send((replica.id, answered));
@@ -164,7 +165,7 @@ impl Watch {
             snapshot.services.iter().flat_map(|service| &service.replicas).find(|replica| replica.id == id);
         if let Some(replica) = replica.filter(|_| answered) {
             replica.health.set();
-            tracing::info!(replica = %replica.name, address = %replica.address, "replica is up again");
+            tracing::info!(replica = %replica.name, address = ?replica.address, "replica is up again");
         }
     }
 }

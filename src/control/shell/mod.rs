@@ -1,0 +1,6 @@
+//! The control thread as it runs: it carries events to the machine and does what the machine asks for.
+
+mod recovery;
+mod run;
+
+pub use run::{Control, Stopped, run};
