@@ -24,14 +24,15 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
     }
 
-    /// Replaces the value. Only the owning thread may call this.
+    /// Replaces the value. Only the owning thread may call this. Who reads the new value sees what its thread counted
+    /// before, too.
     pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
+        self.0.store(value, Ordering::Release);
     }
 
     /// The value now.
     pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 

@@ -1,34 +1,53 @@
 //! `ringway` without arguments: the embedded default.
 
-use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::env;
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 
-use super::{Failure, run, worker};
+use super::{Failure, run};
 use crate::config::Config;
 
-/// How many echo workers stand behind the embedded default.
-const WORKERS: usize = 3;
+/// System A: three servers as child processes of this program on a ring of 512 slots, and the control calls on the same
+/// address as the servers.
+const CONFIG: &str = r#"
+[listen]
+http = "127.0.0.1:5000"
+[admin]
+listen = "127.0.0.1:8081"
+on_ingress = true
+[[service]]
+name = "echo"
+key = ["json:request_id", "header:x-request-id", "random"]
+placement = { algorithm = "slots" }
+[service.replicas]
+provider = "process"
+count = 3
+command = ["{ringway}", "worker", "echo", "--listen", "127.0.0.1:{port}", "--id", "{name}"]
+"#;
 
-/// Serves 127.0.0.1:5000 in front of three echo workers on ports of their own, each a thread of this process.
+/// Serves 127.0.0.1:5000 in front of three echo workers.
 pub(super) fn run() -> Result<ExitCode, Failure> {
-    let mut addresses = String::new();
-    for number in 1..=WORKERS {
-        let socket = worker::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let name = format!("Server-{number}");
-        write!(addresses, "{{ name = \"{name}\", address = \"{}\" }}, ", socket.local_addr()?)?;
-        thread::Builder::new().name(name.clone()).spawn(move || {
-            if let Err(failure) = worker::serve_echo(socket, name) {
-                eprintln!("ringway: a worker stopped: {failure}");
-            }
-        })?;
-    }
-    let text = format!(
-        "[listen]\nhttp = \"127.0.0.1:5000\"\n\n[[service]]\nname = \"echo\"\n\
-         key = [\"header:x-request-id\", \"random\"]\n\
-         replicas = {{ provider = \"static\", addresses = [{addresses}] }}\n"
-    );
+    let directory = state_directory();
+    let text = format!("[state]\ndirectory = {}\n{CONFIG}", toml_string(&directory)?);
     eprintln!("no configuration given: serving the embedded default; try\n  curl http://127.0.0.1:5000/home");
-    run::serve(&Config::parse("(embedded default)", &text)?)
+    let code = run::serve(&Config::parse("(embedded default)", &text)?)?;
+    // Stopped in order, nothing is left to be found again: the next start begins with three, as this one did.
+    let _ = fs::remove_file(directory.join("state.json"));
+    Ok(code)
+}
+
+/// One for each user, since its lock and its logs belong to whoever runs the program.
+fn state_directory() -> PathBuf {
+    let of_user = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let of_home = || Some(PathBuf::from(env::var_os("HOME")?).join(".local/state"));
+    let of_home = || of_home().filter(|path| path.is_absolute());
+    let base = of_user.or_else(of_home);
+    let user = rustix::process::getuid().as_raw();
+    base.map_or_else(|| env::temp_dir().join(format!("ringway-{user}")), |base| base.join("ringway"))
+}
+
+fn toml_string(path: &std::path::Path) -> Result<String, Failure> {
+    let text = path.to_str().ok_or("the home directory's name is not UTF-8; set XDG_STATE_HOME")?;
+    Ok(toml::Value::from(text).to_string())
 }

@@ -43,21 +43,42 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let listeners = listen(config, cores)?;
     let operator = operator_listener(config)?;
 
-    let first = Snapshot::build(control::service_specs(config), Some(&Snapshot::empty(cores.get())))?;
-    let published = Published::new(first);
-    let links: Box<[CoreLink]> = (0..cores.get()).map(|_| CoreLink::default()).collect();
-    let (observe, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
     let connections_max =
         config.client.connections_max.map_or(limits::connections(descriptors), |max| max.get() as u64);
-    let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max };
+    let listen = listeners.iter().take(1).flatten().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+    let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max, listen };
     tracing::info!(engine = info.engine, cores, descriptors, connections_max, "starting");
+    let started = Instant::now();
+    let owned = Owned::open(config)?;
+    let machine = Machine::new(control::service_plans(config), owned.durable, seed(), Moment::ORIGIN)?;
+    let mut services = control::service_specs(config);
+    if config.admin.on_ingress {
+        services.push(control::control_spec(operator.local_addr()?));
+    }
+    let members = control::with_members(&services, machine.members());
+    let published = Published::new(Snapshot::build(members, Some(&Snapshot::empty(cores.get())))?);
+    let links: Box<[CoreLink]> = (0..cores.get()).map(|_| CoreLink::default()).collect();
+    let (observe, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
     let shared = Arc::new(Shared::new(info, links, published.reader()));
 
     let plan = Plan { engine, cores, client: config.client, connections_max };
     let (threads, ended) = CoreThreads::start(&plan, listeners, &shared, &published, &observe)?;
-    let control = Control { shared: shared.clone(), published, observations, ended, drain: config.drain };
-    let stopped = run_control(control, operator, config, shared)?;
-    finish(stopped, threads)
+    let (callers, calls) = control::calls();
+    let parts = Parts {
+        shared: shared.clone(),
+        published,
+        services,
+        machine,
+        started,
+        providers: owned.providers,
+        reports: owned.reports,
+        storage: owned.storage,
+        calls,
+        observations,
+    };
+    let control = Control { carrier: Carrier::new(parts), ended, drain: config.drain };
+    let router = admin::router(shared, callers, config.admin.token.clone());
+    finish(run_control(control, operator, router)?, threads)
 }
 
 fn start_log(config: &Config) {
@@ -100,9 +121,6 @@ fn operator_listener(config: &Config) -> Result<TcpListener, Failure> {
         .map_err(|error| format!("cannot listen on {address} (admin.listen): {error}"))?;
     listener.set_nonblocking(true)?;
     tracing::info!(address = %listener.local_addr()?, "listening for the operator");
-    if config.admin.on_ingress {
-        tracing::warn!("admin.on_ingress has no effect: this version has no control calls to answer");
-    }
     if let Some(address) = config.exposed_address() {
         tracing::warn!(%address, "control calls need no token: whoever reaches the address can make them");
     }

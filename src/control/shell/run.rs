@@ -1,35 +1,26 @@
-//! The control thread: it answers the operator, looks after replicas that are down, and ends the program in order.
+//! The control thread's loop, and how the program ends in order.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam::channel::Receiver;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
-use super::recovery::Recovery;
+use super::carrier::Carrier;
 use crate::base::mailbox::CoreMessage;
 use crate::base::policy::DrainPolicy;
-use crate::base::time::Moment;
-use crate::control::Shared;
-use crate::placement::{Observation, Published, Replica, ReplicaId};
+use crate::control::machine::event::Event;
 
 /// How often the thread looks at what the cores saw.
-const TICK: Duration = Duration::from_millis(50);
-/// How long a replica that is down may take to accept a probe.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(1_000);
+const TICK: Duration = Duration::from_millis(20);
+/// How often while somebody waits for the cores to let go of a replica.
+const TICK_AWAITING: Duration = Duration::from_millis(2);
 
 /// What the control thread works with.
 #[derive(Debug)]
 pub struct Control {
-    /// What it shares with the admin interface.
-    pub shared: Arc<Shared>,
-    /// Where snapshots are published. Kept for as long as cores may subscribe.
-    pub published: Published,
-    /// What the cores saw.
-    pub observations: Receiver<Observation>,
+    /// The machine and what carries its events and actions.
+    pub carrier: Carrier,
     /// One message for each core that ended.
     pub ended: mpsc::UnboundedReceiver<usize>,
     /// How the program stops.
@@ -39,7 +30,7 @@ pub struct Control {
 /// Why the control thread ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// A signal asked for it, and all cores have ended.
+    /// A signal asked for it, and all cores and the replicas that were to go with them have ended.
     Drained,
     /// A second signal did not want to wait.
     Impatient,
@@ -47,125 +38,97 @@ pub enum Stopped {
     CoreLost(usize),
 }
 
+/// What the program is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Serving,
+    /// So many cores have yet to end.
+    Draining {
+        left: usize,
+    },
+    /// The cores are gone; replicas are being stopped.
+    Stopping(Stopped),
+}
+
 /// Runs until a signal, or the loss of a core, ends the program. `admin` answers the operator meanwhile.
 ///
 /// # Errors
 /// When signals cannot be watched.
 pub async fn run(mut control: Control, admin: impl Future<Output = ()>) -> io::Result<Stopped> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut watch = Watch::new();
+    let mut signals = Signals::new()?;
+    let mut stage = Stage::Serving;
     let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     tokio::pin!(admin);
-    let mut left = control.shared.cores.len();
-    let mut draining = false;
+    control.carrier.settle();
     loop {
-        let asked_to_stop = tokio::select! {
-            () = &mut admin => false,
-            _ = tick.tick() => {
-                watch.look(&control);
-                false
-            }
-            Some((id, answered)) = watch.probes.recv() => {
-                watch.conclude(&control, id, answered);
-                false
-            }
-            Some(core) = control.ended.recv() => {
-                if !draining {
-                    return Ok(Stopped::CoreLost(core));
+        let carrier = &mut control.carrier;
+        let pause = if carrier.awaits_cores() { TICK_AWAITING } else { TICK };
+        let deadline = carrier.deadline();
+        tokio::select! {
+            () = &mut admin => {}
+            _ = tick.tick() => carrier.look(),
+            () = tokio::time::sleep(pause), if pause < TICK => carrier.look(),
+            () = tokio::time::sleep_until(deadline) => carrier.handle(Event::Tick),
+            event = carrier.next() => carrier.handle(event),
+            Some(core) = control.ended.recv() => stage = after_core(stage, core, carrier),
+            () = signals.next() => match stage {
+                Stage::Serving => {
+                    begin_drain(carrier, control.drain);
+                    stage = Stage::Draining { left: carrier.cores() };
                 }
-                left -= 1;
-                if left == 0 {
-                    return Ok(Stopped::Drained);
+                Stage::Draining { .. } | Stage::Stopping(_) => {
+                    carrier.kill_all();
+                    return Ok(Stopped::Impatient);
                 }
-                false
-            }
-            _ = terminate.recv() => true,
-            _ = interrupt.recv() => true,
-        };
-        if asked_to_stop {
-            if draining {
-                return Ok(Stopped::Impatient);
-            }
-            draining = true;
-            begin_drain(&control);
+            },
+        }
+        control.carrier.settle();
+        if let Stage::Stopping(stopped) = stage
+            && control.carrier.has_finished()
+        {
+            return Ok(stopped);
         }
     }
 }
 
-fn begin_drain(control: &Control) {
-    let DrainPolicy { lame_duck, timeout } = control.drain;
+/// A core has ended: the last one of a drain, or one that nobody asked to.
+fn after_core(stage: Stage, core: usize, carrier: &mut Carrier) -> Stage {
+    let stopped = match stage {
+        Stage::Serving => Stopped::CoreLost(core),
+        Stage::Draining { left } if left > 1 => return Stage::Draining { left: left - 1 },
+        Stage::Draining { .. } => Stopped::Drained,
+        Stage::Stopping(_) => return stage,
+    };
+    carrier.handle(Event::Shutdown);
+    Stage::Stopping(stopped)
+}
+
+fn begin_drain(carrier: &Carrier, drain: DrainPolicy) {
+    let DrainPolicy { lame_duck, timeout } = drain;
     tracing::info!(?lame_duck, ?timeout, "draining: not ready any more; a second signal stops at once");
-    control.shared.begin_drain();
-    control.shared.tell_all(&CoreMessage::Drain { lame_duck, timeout });
+    carrier.shared().begin_drain();
+    carrier.shared().tell_all(&CoreMessage::Drain { lame_duck, timeout });
 }
 
-/// The replicas that are down and the probes of them.
-struct Watch {
-    recovery: Recovery,
-    tasks: JoinSet<()>,
-    report: mpsc::UnboundedSender<(ReplicaId, bool)>,
-    probes: mpsc::UnboundedReceiver<(ReplicaId, bool)>,
-    started: tokio::time::Instant,
+/// The signals that end the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-impl Watch {
-    fn new() -> Self {
-        let (report, probes) = mpsc::unbounded_channel();
-        Watch {
-            recovery: Recovery::default(),
-            tasks: JoinSet::new(),
-            report,
-            probes,
-            started: tokio::time::Instant::now(),
-        }
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
-    fn now(&self) -> Moment {
-        Moment::ORIGIN + self.started.elapsed()
-    }
-
-    /// Level-triggered: an observation only says where to look, and a cleared health bit is found without one.
-    fn look(&mut self, control: &Control) {
-        while self.tasks.try_join_next().is_some() {}
-        for Observation { replica, kind } in control.observations.try_iter() {
-            tracing::debug!(replica = %replica.name, address = ?replica.address, ?kind, "observed");
-        }
-        let now = self.now();
-        let snapshot = control.published.current();
-        let replicas = || snapshot.services.iter().flat_map(|service| &service.replicas);
-        for replica in replicas().filter(|replica| !replica.health.is_up()) {
-            if self.recovery.note_down(replica.id, now) {
-                tracing::warn!(replica = %replica.name, address = ?replica.address, "replica is down");
-            }
-        }
-        for id in self.recovery.due(now) {
-            match replicas().find(|replica| replica.id == id) {
-                Some(replica) => self.probe(replica.clone()),
-                None => self.recovery.retain(|known| known != id),
-            }
-        }
-    }
-
-    fn probe(&mut self, replica: Arc<Replica>) {
-        let report = self.report.clone();
-        self.tasks.spawn(async move {
-            let Some(address) = replica.address else { return };
-            let connect = tokio::net::TcpStream::connect(address);
-            let answered = matches!(tokio::time::timeout(PROBE_TIMEOUT, connect).await, Ok(Ok(_)));
-            // The receiver is gone only when the program ends.
-            let _ = report.send((replica.id, answered));
-        });
-    }
-
-    fn conclude(&mut self, control: &Control, id: ReplicaId, answered: bool) {
-        self.recovery.note_probe(id, answered, self.now());
-        let snapshot = control.published.current();
-        let replica =
-            snapshot.services.iter().flat_map(|service| &service.replicas).find(|replica| replica.id == id);
-        if let Some(replica) = replica.filter(|_| answered) {
-            replica.health.set();
-            tracing::info!(replica = %replica.name, address = ?replica.address, "replica is up again");
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

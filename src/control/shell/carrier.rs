@@ -1,0 +1,265 @@
+//! Carries what happens to the machine, and what the machine wants done to where it is done.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crossbeam::channel::Receiver;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::calls::PendingCall;
+use super::heartbeat;
+use super::lag::{LagNote, LagWatch};
+use super::providers::Providers;
+use super::publication::Publication;
+use super::storage::Writer;
+use crate::base::time::Moment;
+use crate::control::Shared;
+use crate::control::call::CallAnswer;
+use crate::control::machine::Machine;
+use crate::control::machine::event::{Action, CallId, Event, Heartbeat, Note, Probe};
+use crate::placement::{Observation, ObservationKind, Published, ServiceSpec};
+use crate::provider::{InstanceId, ProviderEvent};
+
+/// What the carrier is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// What it shares with the admin interface.
+    pub shared: Arc<Shared>,
+    /// Where snapshots are published. Kept for as long as cores may subscribe.
+    pub published: Published,
+    /// All services; the replicas of those that the machine knows come from there.
+    pub services: Vec<ServiceSpec>,
+    /// The decisions.
+    pub machine: Machine,
+    /// The origin of the machine's time.
+    pub started: Instant,
+    /// What starts replicas.
+    pub providers: Providers,
+    /// What the providers report.
+    pub reports: mpsc::UnboundedReceiver<ProviderEvent>,
+    /// Where the state is made durable; none where no replica is Ringway's own.
+    pub storage: Option<Writer>,
+    /// What operators ask for.
+    pub calls: mpsc::Receiver<PendingCall>,
+    /// What the cores saw.
+    pub observations: Receiver<Observation>,
+}
+
+/// The machine and its surroundings.
+#[derive(Debug)]
+pub struct Carrier {
+    machine: Machine,
+    started: Instant,
+    shared: Arc<Shared>,
+    publication: Publication,
+    providers: Providers,
+    reports: mpsc::UnboundedReceiver<ProviderEvent>,
+    storage: Option<Writer>,
+    calls: mpsc::Receiver<PendingCall>,
+    waiting: HashMap<CallId, oneshot::Sender<CallAnswer>, ahash::RandomState>,
+    calls_taken: u64,
+    observations: Receiver<Observation>,
+    heartbeats: JoinSet<(InstanceId, heartbeat::Outcome)>,
+    lag: LagWatch,
+    view_is_stale: bool,
+    finished: bool,
+}
+
+impl Carrier {
+    /// Nothing is done yet: the first [`settle`](Carrier::settle) does what the machine wants first.
+    pub fn new(parts: Parts) -> Self {
+        let cores = parts.shared.cores.len();
+        Carrier {
+            machine: parts.machine,
+            started: parts.started,
+            publication: Publication::new(parts.published, parts.shared.clone(), parts.services),
+            shared: parts.shared,
+            providers: parts.providers,
+            reports: parts.reports,
+            storage: parts.storage,
+            calls: parts.calls,
+            waiting: HashMap::default(),
+            calls_taken: 0,
+            observations: parts.observations,
+            heartbeats: JoinSet::new(),
+            lag: LagWatch::new(cores),
+            view_is_stale: true,
+            finished: false,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(super) fn cores(&self) -> usize {
+        self.shared.cores.len()
+    }
+
+    /// Whether the machine waits for cores to let go of a replica.
+    pub(super) fn awaits_cores(&self) -> bool {
+        self.publication.awaits()
+    }
+
+    /// Whether the machine has nothing left to do.
+    pub(super) fn has_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// When the machine wants to be told that time has passed.
+    pub(super) fn deadline(&self) -> Instant {
+        const FAR: std::time::Duration = std::time::Duration::from_secs(3_600);
+        let left = self.machine.deadline().since(self.now()).min(FAR);
+        Instant::now() + left
+    }
+
+    fn now(&self) -> Moment {
+        Moment::ORIGIN + self.started.elapsed()
+    }
+
+    /// The next thing that happens outside. Dropped before it is ready, it loses nothing.
+    pub(super) async fn next(&mut self) -> Event {
+        let stored = async {
+            match &mut self.storage {
+                Some(storage) => storage.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(report) = self.reports.recv() => Event::Provider(report),
+            (version, result) = stored => Event::Persisted { version, result },
+            Some(Ok((id, outcome))) = self.heartbeats.join_next() => {
+                let heartbeat::Outcome { answered, reason, lag } = outcome;
+                let answers = self.publication.answers(id);
+                Event::Heartbeat(Heartbeat { id, answered, reason, lag, answers })
+            }
+            Some(PendingCall { call, reply }) = self.calls.recv() => {
+                let id = CallId(self.calls_taken);
+                self.calls_taken += 1;
+                self.waiting.insert(id, reply);
+                Event::Call { id, call }
+            }
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Tells the machine what happened.
+    pub(super) fn handle(&mut self, event: Event) {
+        self.view_is_stale = true;
+        if let Event::Provider(ProviderEvent::Ended { id, .. }) = &event {
+            self.publication.forget(*id);
+        }
+        let now = self.now();
+        self.machine.handle(event, now);
+    }
+
+    /// Looks at what the cores left behind. Level-triggered: an observation only says where to look, and a cleared
+    /// health bit is found without one.
+    pub(super) fn look(&mut self) {
+        self.show();
+        let seen: Vec<Observation> = self.observations.try_iter().collect();
+        for Observation { replica, kind } in seen {
+            tracing::debug!(replica = %replica.name, address = ?replica.address, ?kind, "observed");
+            self.handle(Event::Observed { id: InstanceId(replica.incarnation), kind });
+        }
+        for id in self.publication.cleared_by_cores() {
+            self.handle(Event::Observed { id, kind: ObservationKind::Unreachable });
+        }
+        for id in self.publication.idle() {
+            self.handle(Event::Idle { id });
+        }
+        for note in self.lag.look(&self.shared, self.now()) {
+            match note {
+                LagNote::Behind { core, uses, generation } => tracing::warn!(
+                    core, uses, generation,
+                    "a core does not take up what is published: it is stuck, or gets no time on its CPU"
+                ),
+                LagNote::CaughtUp { core } => tracing::info!(core, "the core has caught up"),
+            }
+        }
+    }
+
+    /// Does all that the machine wants done now.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let actions = self.machine.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                self.perform(action);
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Persist { version, state } => match &mut self.storage {
+                Some(storage) => storage.submit(version, state),
+                None => self.handle(Event::Persisted { version, result: Ok(()) }),
+            },
+            Action::Publish => self.publish(),
+            Action::SetHealth { id, up } => self.publication.set_health(id, up),
+            Action::Prepare { id, service } => {
+                let result = self.providers.prepare(&service);
+                self.handle(Event::Prepared { id, result });
+            }
+            Action::Start(instance) => self.providers.start(instance),
+            Action::Adopt { instance, record } => self.providers.adopt(instance, record),
+            Action::End { id, service, ending } => self.providers.end(id, &service, ending),
+            Action::Heartbeat { id, address, probe, timeout } => self.beat(id, address, probe, timeout),
+            Action::AwaitIdle { id } => {
+                if let Some(id) = self.publication.await_idle(id) {
+                    self.handle(Event::Idle { id });
+                }
+            }
+            Action::Answer { id, answer } => self.answer(id, answer),
+            Action::Log(note) => log(&note),
+            Action::Finished => self.finished = true,
+        }
+    }
+
+    fn publish(&mut self) {
+        match self.publication.publish(self.machine.members()) {
+            Ok(generation) => tracing::debug!(generation, "published"),
+            Err(error) => tracing::error!(%error, "not published: the cores keep the members that they have"),
+        }
+    }
+
+    fn beat(&mut self, id: InstanceId, address: std::net::SocketAddr, probe: Probe, timeout: std::time::Duration) {
+        self.heartbeats.spawn(async move { (id, heartbeat::beat(address, probe, timeout).await) });
+    }
+
+    fn answer(&mut self, id: CallId, answer: CallAnswer) {
+        // Whoever was told of a change sees it.
+        self.view_is_stale = true;
+        self.show();
+        if let Some(reply) = self.waiting.remove(&id) {
+            // A caller that has gone away does not undo its call.
+            let _ = reply.send(answer);
+        }
+    }
+
+    /// At each look and not at each event: with a thousand replicas a view is a thousand lines.
+    fn show(&mut self) {
+        if std::mem::take(&mut self.view_is_stale) {
+            self.shared.publish_view(self.machine.view(self.now()));
+        }
+    }
+
+    /// Ends what would have been stopped in order, without waiting.
+    pub(super) fn kill_all(&mut self) {
+        self.providers.kill_all();
+    }
+}
+
+fn log(note: &Note) {
+    let Note { warning, service, replica, text } = note;
+    if *warning {
+        tracing::warn!(%service, %replica, "{text}");
+    } else {
+        tracing::info!(%service, %replica, "{text}");
+    }
+}

@@ -1,0 +1,13 @@
+//! The program with replicas of its own: real child processes, real signals, real crashes.
+#![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
+
+mod calls;
+mod crashes;
+mod deaths;
+mod failures;
+#[allow(dead_code, reason = "it serves other suites, too")]
+#[path = "../proxy/harness/mod.rs"]
+mod harness;
+mod load;
+mod stage;
+mod starts;
