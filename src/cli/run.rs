@@ -49,7 +49,8 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max, listen };
     tracing::info!(engine = info.engine, cores, descriptors, connections_max, "starting");
     let started = Instant::now();
-    let owned = Owned::open(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let owned = Owned::open(config, &runtime)?;
     let machine = Machine::new(control::service_plans(config), owned.durable, seed(), Moment::ORIGIN)?;
     let mut services = control::service_specs(config);
     if config.admin.on_ingress {
@@ -78,7 +79,7 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     };
     let control = Control { carrier: Carrier::new(parts), ended, drain: config.drain };
     let router = admin::router(shared, callers, config.admin.token.clone());
-    finish(run_control(control, operator, router)?, threads)
+    finish(run_control(&runtime, control, operator, router)?, threads)
 }
 
 fn start_log(config: &Config) {
@@ -128,13 +129,11 @@ fn operator_listener(config: &Config) -> Result<TcpListener, Failure> {
 }
 
 fn run_control(
+    runtime: &Runtime,
     control: Control,
     operator: TcpListener,
-    config: &Config,
-    shared: Arc<Shared>,
+    router: axum::Router,
 ) -> Result<Stopped, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let router = admin::router(shared, config.admin.token.clone());
     let stopped = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(operator)?;
         let answer = async {

@@ -1,7 +1,9 @@
 //! Carries what happens to the machine, and what the machine wants done to where it is done.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam::channel::Receiver;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +23,11 @@ use crate::control::machine::Machine;
 use crate::control::machine::event::{Action, CallId, Event, Heartbeat, Note, Probe};
 use crate::placement::{Observation, ObservationKind, Published, ServiceSpec};
 use crate::provider::{InstanceId, ProviderEvent};
+
+/// How long replicas that are killed may take to be gone.
+const KILL_PATIENCE: Duration = Duration::from_secs(2);
+/// How far the machine's deadline is looked ahead to.
+const DEADLINE_MAX: Duration = Duration::from_secs(3_600);
 
 /// What the carrier is made of.
 #[derive(Debug)]
@@ -110,8 +117,7 @@ impl Carrier {
 
     /// When the machine wants to be told that time has passed.
     pub(super) fn deadline(&self) -> Instant {
-        const FAR: std::time::Duration = std::time::Duration::from_secs(3_600);
-        let left = self.machine.deadline().since(self.now()).min(FAR);
+        let left = self.machine.deadline().since(self.now()).min(DEADLINE_MAX);
         Instant::now() + left
     }
 
@@ -139,7 +145,7 @@ impl Carrier {
                 let id = CallId(self.calls_taken);
                 self.calls_taken += 1;
                 self.waiting.insert(id, reply);
-                Event::Call { id, call }
+                Event::Call { id, call, clock_ms: clock_ms() }
             }
             else => std::future::pending().await,
         }
@@ -150,6 +156,7 @@ impl Carrier {
         self.view_is_stale = true;
         if let Event::Provider(ProviderEvent::Ended { id, .. }) = &event {
             self.publication.forget(*id);
+            self.providers.ended(*id);
         }
         let now = self.now();
         self.machine.handle(event, now);
@@ -228,7 +235,7 @@ impl Carrier {
         }
     }
 
-    fn beat(&mut self, id: InstanceId, address: std::net::SocketAddr, probe: Probe, timeout: std::time::Duration) {
+    fn beat(&mut self, id: InstanceId, address: SocketAddr, probe: Probe, timeout: Duration) {
         self.heartbeats.spawn(async move { (id, heartbeat::beat(address, probe, timeout).await) });
     }
 
@@ -249,9 +256,21 @@ impl Carrier {
         }
     }
 
-    /// Ends what would have been stopped in order, without waiting.
-    pub(super) fn kill_all(&mut self) {
+    /// Kills what would have been stopped in order.
+    pub(super) async fn kill_all(&mut self) {
         self.providers.kill_all();
+        let killed = async {
+            while self.providers.any_going()
+                && let Some(report) = self.reports.recv().await
+            {
+                if let ProviderEvent::Ended { id, .. } = report {
+                    self.providers.ended(id);
+                }
+            }
+        };
+        if tokio::time::timeout(KILL_PATIENCE, killed).await.is_err() {
+            tracing::warn!("not all replicas have ended; the next start ends them");
+        }
     }
 }
 
@@ -262,4 +281,12 @@ fn log(note: &Note) {
     } else {
         tracing::info!(%service, %replica, "{text}");
     }
+}
+
+/// The milliseconds of the day by the system's clock.
+fn clock_ms() -> u32 {
+    const DAY_MS: u128 = 24 * 60 * 60 * 1_000;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Below a day's milliseconds, so it fits.
+    (since.as_millis() % DAY_MS) as u32
 }

@@ -78,7 +78,7 @@ pub async fn run(mut control: Control, admin: impl Future<Output = ()>) -> io::R
                     stage = Stage::Draining { left: carrier.cores() };
                 }
                 Stage::Draining { .. } | Stage::Stopping(_) => {
-                    carrier.kill_all();
+                    carrier.kill_all().await;
                     return Ok(Stopped::Impatient);
                 }
             },
