@@ -157,6 +157,8 @@ fn words_that_are_not_known() {
         (3, "service[0].placement.algorithm", "\"rendezvous\""),
     );
     assert_service_error("key = \"cookies:a\"", (3, "service[0].key", "is no key; write path, uri, host"));
+    assert_service_error("key = \"json:\"", (3, "service[0].key", "write it as json:FIELD"));
+    assert_service_error("key = 'json:a\"b'", (3, "service[0].key", "quotes or backslashes"));
     assert_service_error("key = \"segment:0\"", (3, "service[0].key", "from 1 to 64"));
     assert_service_error("key = [\"header:a b\"]", (3, "service[0].key[0]", "write it as header:NAME"));
     assert_service_error("key = [\"random\",\n\"path\"]", (4, "service[0].key[1]", "put 'random' last"));
@@ -174,7 +176,6 @@ fn what_a_later_version_has() {
             "placement = { algorithm = \"ketama\" }",
             (3, "service[0].placement.algorithm", "use \"rendezvous\""),
         ),
-        ("key = \"json:id\"", (3, "service[0].key", "does not read keys from bodies yet")),
         ("heartbeat = { path = \"/\" }", (3, "service[0].heartbeat", "does not have heartbeats yet")),
         (
             "\nreplication = { factor = 2 }",
