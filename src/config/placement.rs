@@ -31,11 +31,11 @@ const WORDS: [(&str, Word); 5] = [
 
 /// Reads the table; absent, it is the default.
 pub(super) fn read(section: &mut Section<'_>) -> (Algorithm, Option<BoundedLoad>) {
-    let bounded_load = bounded_load(section);
     let word = match section.value("algorithm") {
         Some(value) => value.word(&WORDS, &[]),
         None => Some(Word::Rendezvous),
     };
+    let bounded_load = bounded_load(section);
     let Some(word) = word else {
         // The keys of the algorithm that was meant are no mistakes beside that.
         section.allow_any_key();
