@@ -1,5 +1,10 @@
 //! Every mistake in a configuration names its line and key and says what to do.
 
+#[path = "config_errors/placement.rs"]
+mod placement;
+#[path = "config_errors/process.rs"]
+mod process;
+
 use std::path::Path;
 
 use ringway::config::{Config, ConfigErrors, FILE_BYTES_MAX};
@@ -157,6 +162,8 @@ fn words_that_are_not_known() {
         (3, "service[0].placement.algorithm", "\"rendezvous\""),
     );
     assert_service_error("key = \"cookies:a\"", (3, "service[0].key", "is no key; write path, uri, host"));
+    assert_service_error("key = \"json:\"", (3, "service[0].key", "write it as json:FIELD"));
+    assert_service_error("key = 'json:a\"b'", (3, "service[0].key", "quotes or backslashes"));
     assert_service_error("key = \"segment:0\"", (3, "service[0].key", "from 1 to 64"));
     assert_service_error("key = [\"header:a b\"]", (3, "service[0].key[0]", "write it as header:NAME"));
     assert_service_error("key = [\"random\",\n\"path\"]", (4, "service[0].key[1]", "put 'random' last"));
@@ -167,16 +174,6 @@ fn words_that_are_not_known() {
 fn what_a_later_version_has() {
     let cases: &[(&str, Expected<'_>)] = &[
         (
-            "placement = { algorithm = \"maglev\" }",
-            (3, "service[0].placement.algorithm", "use \"rendezvous\""),
-        ),
-        (
-            "placement = { algorithm = \"ketama\" }",
-            (3, "service[0].placement.algorithm", "use \"rendezvous\""),
-        ),
-        ("key = \"json:id\"", (3, "service[0].key", "does not read keys from bodies yet")),
-        ("heartbeat = { path = \"/\" }", (3, "service[0].heartbeat", "does not have heartbeats yet")),
-        (
             "\nreplication = { factor = 2 }",
             (4, "service[0].replication", "does not have replicated services yet"),
         ),
@@ -185,13 +182,51 @@ fn what_a_later_version_has() {
     for (keys, expected) in cases {
         assert_service_error(keys, *expected);
     }
-    for provider in ["process", "docker"] {
-        let replicas = format!("replicas = {{ provider = \"{provider}\", count = 3, command = [\"x\"] }}");
-        let said = format!("this version does not have '{provider}' yet; use \"static\"");
-        let text = format!("[[service]]\nname = \"web\"\n{replicas}");
-        assert_errors(&text, &[(3, "service[0].replicas.provider", &said)]);
-    }
+    let replicas = "replicas = { provider = \"docker\", count = 3, image = \"x\" }";
+    let said = "this version does not have 'docker' yet; use \"static\" or \"process\"";
+    assert_errors(&format!("[[service]]\n{replicas}"), &[(2, "service[0].replicas.provider", said)]);
     assert_errors("log.format = \"json\"", &[(1, "log.format", "this version does not have 'json' yet")]);
+}
+
+#[test]
+fn heartbeats_that_cannot_be() {
+    let long = format!("heartbeat.path = \"/{}\"", "x".repeat(1_024));
+    let cases: &[(&str, Expected<'_>)] = &[
+        ("heartbeat = true", (3, "service[0].heartbeat", "must be a table, not true or false")),
+        ("heartbeat.path = \"alive\"", (3, "service[0].heartbeat.path", "the first a '/'")),
+        ("heartbeat.path = \"\"", (3, "service[0].heartbeat.path", "is no path")),
+        ("heartbeat.path = \"/a b\"", (3, "service[0].heartbeat.path", "visible ASCII")),
+        ("heartbeat.path = \"/é\"", (3, "service[0].heartbeat.path", "visible ASCII")),
+        (&long, (3, "service[0].heartbeat.path", "write 1 to 1024")),
+        ("heartbeat.interval_ms = 9", (3, "service[0].heartbeat.interval_ms", "at least 10; write the time")),
+        ("heartbeat.interval_ms = 86400001", (3, "service[0].heartbeat.interval_ms", "at most 86400000")),
+        ("heartbeat.timeout_ms = 0", (3, "service[0].heartbeat.timeout_ms", "at least 1; write how long")),
+        ("heartbeat.timeout_ms = 60001", (3, "service[0].heartbeat.timeout_ms", "at most 60000")),
+        ("heartbeat.failures = 0", (3, "service[0].heartbeat.failures", "at least 1; write after how many")),
+        ("heartbeat.failures = 101", (3, "service[0].heartbeat.failures", "at most 100")),
+        ("heartbeat.failure = 1", (3, "service[0].heartbeat.failure", "did you mean 'failures'?")),
+        (
+            "heartbeat.retries = 1",
+            (3, "service[0].heartbeat.retries", "known here: path, interval_ms, timeout_ms, failures"),
+        ),
+    ];
+    for (keys, expected) in cases {
+        assert_service_error(keys, *expected);
+    }
+}
+
+#[test]
+fn folders_of_the_state_that_cannot_be() {
+    let cases: &[(&str, Expected<'_>)] = &[
+        ("state = \"x\"", (1, "state", "must be a table, not a string; write it as in [state] directory")),
+        ("[state]\ndirectory = \"\"", (2, "state.directory", "1 to 4096 bytes without NUL")),
+        ("[state]\ndirectory = \"a\\u0000\"", (2, "state.directory", "as in \"ringway.state\"")),
+        ("[state]\ndirectory = 1", (2, "state.directory", "must be a string")),
+        ("[state]\ndirectorie = \"x\"", (2, "state.directorie", "did you mean 'directory'?")),
+    ];
+    for (text, expected) in cases {
+        assert_errors(text, &[*expected]);
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub enum KeySource {
     /// `segment:N`: the N-th segment of the path, counted from 1 (`segment:1` of `/a/b` is `a`).
     Segment(usize),
     /// `json:FIELD`: the value of a member of the JSON object in the request's body, if it stands in the body's first
-    /// bytes; names are compared as written.
+    /// bytes; names are compared as written, so those that JSON has to escape are none.
     Json(Box<str>),
     /// `random`: a key made up for the request, so that it goes anywhere.
     Random,
@@ -50,14 +50,9 @@ pub enum Fallback {
 pub enum KeySourceError {
     /// The word before the colon is not known.
     #[error(
-        "'{0}' is no key; write path, uri, host, client-ip, header:NAME, cookie:NAME, query:NAME, segment:N or random"
+        "'{0}' is no key; write path, uri, host, client-ip, header:NAME, cookie:NAME, query:NAME, json:FIELD, segment:N or random"
     )]
     Unknown(Box<str>),
-    /// `json:FIELD`: planned, not built.
-    #[error(
-        "this version does not read keys from bodies yet ('{0}'); use a header, a cookie, the query or the path"
-    )]
-    Body(Box<str>),
     /// A word that takes a name, without a proper one.
     #[error(
         "'{written}' needs the name of a {what}; write it as {what}:NAME, with at most {KEY_NAME_BYTES_MAX} bytes and no spaces"
@@ -68,6 +63,12 @@ pub enum KeySourceError {
         /// `header`, `cookie` or `query`.
         what: &'static str,
     },
+    /// `json:` without the name of a member, or with one that JSON would have to escape.
+    #[error(
+        "'{0}' needs the name of a member of the JSON object in the body; write it as json:FIELD, with at most \
+         {KEY_NAME_BYTES_MAX} bytes and no control characters, quotes or backslashes"
+    )]
+    Field(Box<str>),
     /// `segment:` without a number in range.
     #[error("'{0}' needs a number from 1 to {SEGMENT_MAX}; the first segment of /a/b is segment:1")]
     Segment(Box<str>),
@@ -88,7 +89,8 @@ impl FromStr for KeySource {
             "query" if is_query_name(name) => Ok(KeySource::Query(name.into())),
             "query" => Err(KeySourceError::Name { written: written.into(), what: "query" }),
             "segment" => segment(name).ok_or_else(|| KeySourceError::Segment(written.into())),
-            "json" => Err(KeySourceError::Body(written.into())),
+            "json" if is_member_name(name) => Ok(KeySource::Json(name.into())),
+            "json" => Err(KeySourceError::Field(written.into())),
             _ => Err(KeySourceError::Unknown(written.into())),
         }
     }
@@ -105,7 +107,7 @@ fn plain_source(written: &str) -> Result<KeySource, KeySourceError> {
         "cookie" => Err(KeySourceError::Name { written: written.into(), what: "cookie" }),
         "query" => Err(KeySourceError::Name { written: written.into(), what: "query" }),
         "segment" => Err(KeySourceError::Segment(written.into())),
-        "json" => Err(KeySourceError::Body(written.into())),
+        "json" => Err(KeySourceError::Field(written.into())),
         _ => Err(KeySourceError::Unknown(written.into())),
     }
 }
@@ -128,6 +130,12 @@ fn is_query_name(name: &str) -> bool {
     (1..=KEY_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_name_byte)
 }
 
+/// A member's name of which the JSON text is the name itself between quotes (RFC 8259 7).
+fn is_member_name(name: &str) -> bool {
+    let is_plain = |character: char| !character.is_control() && !matches!(character, '"' | '\\');
+    (1..=KEY_NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(is_plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +153,8 @@ mod tests {
             ("query:a:b", KeySource::Query("a:b".into())),
             ("segment:1", KeySource::Segment(1)),
             ("segment:64", KeySource::Segment(64)),
+            ("json:request_id", KeySource::Json("request_id".into())),
+            ("json:Größe in m:²", KeySource::Json("Größe in m:²".into())),
             ("random", KeySource::Random),
         ];
         for (written, expected) in cases {
@@ -155,6 +165,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_the_rule_it_breaks() {
         let long = format!("header:{}", "x".repeat(KEY_NAME_BYTES_MAX + 1));
+        let long_member = format!("json:{}", "é".repeat(KEY_NAME_BYTES_MAX / 2 + 1));
         let cases = [
             ("", "is no key"),
             ("Path", "is no key"),
@@ -171,8 +182,14 @@ mod tests {
             ("segment:65", "from 1 to 64"),
             ("segment:+1", "from 1 to 64"),
             ("segment:99999999999999999999", "from 1 to 64"),
-            ("json:request_id", "does not read keys from bodies yet"),
-            ("json", "does not read keys from bodies yet"),
+            ("json", "json:FIELD"),
+            ("json:", "json:FIELD"),
+            ("json:a\"b", "no control characters, quotes or backslashes"),
+            ("json:a\\b", "json:FIELD"),
+            ("json:a\nb", "json:FIELD"),
+            ("json:a\u{85}b", "json:FIELD"),
+            (&long_member, "at most 128 bytes"),
+            ("jsonb:a", "json:FIELD, segment:N or random"),
         ];
         for (written, expected) in cases {
             let error = written.parse::<KeySource>().unwrap_err().to_string();

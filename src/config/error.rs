@@ -5,6 +5,7 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::base::command_template::CommandTemplateError;
 use crate::base::key_source::KeySourceError;
 use crate::base::route_match::RouteMatchError;
 
@@ -108,6 +109,101 @@ pub enum Fault {
         bytes_max: usize,
         /// What it may be made of.
         characters: &'static str,
+    },
+    /// A key beside a choice that it has nothing to say to.
+    #[error(
+        "belongs to {choice} = {owners}, and this is \"{chosen}\"; remove this key, or write {choice} = {owners}"
+    )]
+    OtherChoice {
+        /// The key that chooses, such as `algorithm`.
+        choice: &'static str,
+        /// The words with which the key may stand, in quotes.
+        owners: &'static str,
+        /// The word that is there.
+        chosen: &'static str,
+    },
+    /// A number with too many decimals, or written in another way.
+    #[error("is no number with {decimals_max} decimals at most; {advice}")]
+    Decimals {
+        /// The most digits behind the point.
+        decimals_max: usize,
+        /// What the number means.
+        advice: &'static str,
+    },
+    /// A number between two powers of two.
+    #[error("must be a power of two; write {below} or {above}")]
+    PowerOfTwo {
+        /// The next smaller one.
+        below: u32,
+        /// The next larger one.
+        above: u32,
+    },
+    /// A weight where weights play no part.
+    #[error(
+        "\"{algorithm}\" has no weights, each replica takes the same part; remove the weight, or use another algorithm"
+    )]
+    Weight {
+        /// The word of the algorithm.
+        algorithm: &'static str,
+    },
+    /// No path to ask for.
+    #[error(
+        "is no path; write 1 to {bytes_max} visible ASCII characters, the first a '/', as in \"/heartbeat\""
+    )]
+    HeartbeatPath {
+        /// The longest path.
+        bytes_max: usize,
+    },
+    /// No string that the system can be given.
+    #[error("must be a string of {min} to {max} bytes without NUL; write it as in {example}")]
+    SystemString {
+        /// The shortest string.
+        min: usize,
+        /// The longest string.
+        max: usize,
+        /// A right value.
+        example: &'static str,
+    },
+    /// No template.
+    #[error(transparent)]
+    CommandTemplate(#[from] CommandTemplateError),
+    /// No name of an environment variable.
+    #[error("is no name of a variable; write 1 to {bytes_max} bytes without '=' and NUL")]
+    VariableName {
+        /// The longest name.
+        bytes_max: usize,
+    },
+    /// The name of a variable that Ringway sets itself.
+    #[error("names that begin with {prefix} are Ringway's own; give the variable another name")]
+    ReservedVariable {
+        /// What they begin with.
+        prefix: &'static str,
+    },
+    /// Not LOW-HIGH.
+    #[error(
+        "'{written}' is no range of ports; write the lowest and a higher one, {min} or above, as in \"20000-29999\""
+    )]
+    Ports {
+        /// The string as written.
+        written: String,
+        /// The lowest port that may be written.
+        min: u16,
+    },
+    /// Fewer ports than replicas.
+    #[error("holds {ports} ports for {count} replicas; write a wider range, or a smaller count")]
+    FewPorts {
+        /// How many ports there are.
+        ports: usize,
+        /// How many replicas there are to begin with.
+        count: usize,
+    },
+    /// No name or number of a user.
+    #[error(
+        "is no user; write a name of 1 to {bytes_max} visible ASCII characters without ':' and '/', or a number below 4294967295"
+    )]
+    User {
+        /// The longest name.
+        bytes_max: usize,
     },
     /// Two services of one name.
     #[error("the service of line {line} has this name, too; give each [[service]] a name of its own")]

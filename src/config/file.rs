@@ -7,8 +7,8 @@ use super::error::{ConfigError, Fault};
 use super::reader::Reader;
 use super::section::Section;
 use super::surroundings::Surroundings;
-use super::{CORES_MAX, Config, EngineChoice, FILE_BYTES_MAX, LISTENERS_MAX, ListenConfig, StateConfig};
-use super::{address, admin, limits, service, syntax};
+use super::{CORES_MAX, Config, EngineChoice, FILE_BYTES_MAX, LISTENERS_MAX, ListenConfig};
+use super::{address, admin, limits, service, state, syntax};
 
 /// The file's bytes as text.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, ConfigError> {
@@ -23,9 +23,10 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, ConfigError> {
     })
 }
 
-/// Text -> configuration, or all that is wrong with it. What is no TOML is not looked at further.
+/// Text -> configuration, or all that is wrong with it. What is no TOML is not looked at further. `file` is where the
+/// text comes from, if it is from a file: what the paths in it are relative to.
 pub(super) fn parse(
-    file_name: &str,
+    file: Option<&Path>,
     text: &str,
     surroundings: &dyn Surroundings,
 ) -> Result<Config, Vec<ConfigError>> {
@@ -37,14 +38,14 @@ pub(super) fn parse(
         }]);
     }
     let table = syntax::parse(text)?;
-    let folder = Path::new(file_name).parent().unwrap_or(Path::new(""));
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let reader = Reader::new(text, folder, surroundings);
-    let config = reader.read(&table, config);
+    let config = reader.read(&table, |top| config(top, file));
     let errors = reader.into_errors();
     if errors.is_empty() { Ok(config) } else { Err(errors) }
 }
 
-fn config(top: &mut Section<'_>) -> Config {
+fn config(top: &mut Section<'_>, file: Option<&Path>) -> Config {
     let listen = top.section("listen", "[listen] http = \"127.0.0.1:8080\"", listen);
     Config {
         engine: engine(top),
@@ -56,7 +57,8 @@ fn config(top: &mut Section<'_>) -> Config {
         client: top.section("client", "[client] header_ms = 10000", limits::client),
         drain: top.section("drain", "[drain] timeout_ms = 30000", limits::drain),
         log: top.section("log", "[log] level = \"info\"", limits::log),
-        state: StateConfig { directory: "ringway.state".into() },
+        state: top
+            .section("state", "[state] directory = \"ringway.state\"", |section| state::read(section, file)),
         services: service::read_all(top),
     }
 }

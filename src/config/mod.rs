@@ -8,14 +8,19 @@ mod address;
 mod admin;
 mod error;
 mod file;
+mod heartbeat;
 mod limits;
+mod placement;
+mod process;
 mod reader;
 mod replicas;
 mod section;
 mod service;
+mod state;
 mod suggestion;
 mod surroundings;
 mod syntax;
+mod thousandths;
 mod value;
 
 use std::net::SocketAddr;
@@ -24,6 +29,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::base::algorithm::{Algorithm, BoundedLoad};
+use crate::base::command_template::CommandTemplate;
 use crate::base::key_source::{Fallback, KeySource};
 use crate::base::policy::{ClientLimits, DrainPolicy, PoolLimits, RetryPolicy, Timeouts};
 use crate::base::route_match::RouteMatch;
@@ -45,6 +51,18 @@ pub const SERVICES_MAX: usize = 1_024;
 pub const REPLICAS_MAX: usize = 1_024;
 /// The most sources that one service's `key` may list.
 pub const KEY_SOURCES_MAX: usize = 16;
+/// How many slots a ring may have; powers of two only.
+pub const SLOTS: RangeInclusive<u32> = 64..=65_536;
+/// The most replicas that may share a shard of a modulo map.
+pub const MODULO_FACTOR_MAX: u32 = 8;
+/// The factors of bounded loads, in thousandths: nearer to 1 almost every key spills, beyond 10 nothing is bounded.
+pub const BOUNDED_LOAD_THOUSANDTHS: RangeInclusive<u32> = 1_010..=10_000;
+/// The most words of a command.
+pub const COMMAND_WORDS_MAX: usize = 256;
+/// The most variables that may be added to a replica's environment.
+pub const ENVIRONMENT_MAX: usize = 256;
+/// The lowest port that replicas may be given; those below are the system's.
+pub const PORT_MIN: u16 = 1_024;
 /// The largest weight of a replica; the slot table resolves no finer shares.
 pub const WEIGHT_MAX: u32 = 1_000;
 
@@ -158,7 +176,7 @@ pub struct ServiceConfig {
     pub bounded_load: Option<BoundedLoad>,
     /// `replicas`.
     pub replicas: ReplicasConfig,
-    /// `heartbeat`: for static replicas none unless written.
+    /// `heartbeat`: for static replicas none unless written, for processes the default.
     pub heartbeat: Option<HeartbeatPolicy>,
     /// `timeouts`.
     pub timeouts: Timeouts,
@@ -192,16 +210,18 @@ impl ReplicasConfig {
 pub struct ProcessConfig {
     /// `replicas.count`: how many there are to begin with.
     pub count: usize,
-    /// `replicas.command`: program and arguments, one at least. `{port}`, `{name}` and `{ringway}` (this program) stand for
+    /// `replicas.command`: the program, which is not empty, and its arguments. `{port}`, `{name}` and `{ringway}` (this program) stand for
     /// what they say, here and in the environment.
-    pub command: Box<[Box<str>]>,
-    /// `replicas.env`: added to Ringway's own environment.
-    pub environment: Box<[(Box<str>, Box<str>)]>,
+    pub command: Box<[CommandTemplate]>,
+    /// `replicas.env`: added to Ringway's own environment; names and values as the system takes them, none of the names
+    /// beginning with `RINGWAY_`.
+    pub environment: Box<[(Box<str>, CommandTemplate)]>,
     /// `replicas.directory`, relative to the file's folder; by default Ringway's own.
     pub directory: Option<PathBuf>,
-    /// `replicas.user`: whom to become, if not Ringway's own user.
+    /// `replicas.user`: whom to become, a name or a number, if not Ringway's own user.
     pub user: Option<Box<str>>,
     /// `replicas.ports`: where their ports come from; `None`: from 20,000 up, outside the system's ephemeral range.
+    /// One for each of `count` at least.
     pub ports: Option<RangeInclusive<u16>>,
     /// How they are started again and stopped.
     pub supervision: Supervision,
@@ -226,11 +246,12 @@ impl Config {
         let bytes = System.read(path, FILE_BYTES_MAX).map_err(|reason| of_file(Fault::Unreadable(reason)))?;
         file::text(&bytes)
             .map_err(|error| ConfigErrors::new(&name, vec![error]))
-            .and_then(|text| Config::parse(&name, text))
+            .and_then(|text| parse_file(&name, Some(path), text, &System))
     }
 
     /// Reads a configuration's text; `file_name` stands in the errors, and paths in the file are relative to its
-    /// folder. Host names are resolved and the token file is read, so it may block; call it before a core runs.
+    /// folder; a name in parentheses, such as "(embedded default)", is that of no file, and its paths are relative to the
+    /// current folder. Host names are resolved and the token file is read, so it may block; call it before a core runs.
     pub fn parse(file_name: &str, text: &str) -> Result<Config, ConfigErrors> {
         Config::parse_within(file_name, text, &System)
     }
@@ -241,7 +262,9 @@ impl Config {
         text: &str,
         surroundings: &dyn Surroundings,
     ) -> Result<Config, ConfigErrors> {
-        file::parse(file_name, text, surroundings).map_err(|errors| ConfigErrors::new(file_name, errors))
+        let is_no_file = file_name.starts_with('(') && file_name.ends_with(')');
+        let file = (!is_no_file).then(|| Path::new(file_name));
+        parse_file(file_name, file, text, surroundings)
     }
 
     /// An address through which others than this machine can make control calls without a token, because
@@ -250,5 +273,16 @@ impl Config {
         self.admin.exposed_address(&self.listen.http)
     }
 }
+
+/// `name` is the file as errors show it, which is not always how the system knows it.
+fn parse_file(
+    name: &str,
+    file: Option<&Path>,
+    text: &str,
+    surroundings: &dyn Surroundings,
+) -> Result<Config, ConfigErrors> {
+    file::parse(file, text, surroundings).map_err(|errors| ConfigErrors::new(name, errors))
+}
+
 #[cfg(test)]
 mod tests;

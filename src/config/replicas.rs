@@ -3,18 +3,29 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use crate::base::algorithm::Algorithm;
+
 use super::error::Fault;
 use super::section::Section;
 use super::value::Value;
-use super::{REPLICAS_MAX, ReplicaConfig, ReplicasConfig, WEIGHT_MAX, address};
+use super::{REPLICAS_MAX, ReplicaConfig, ReplicasConfig, WEIGHT_MAX, address, process};
 
 const EXAMPLE: &str = "{ addresses = [\"127.0.0.1:9001\"] }";
 const NAME_BYTES_MAX: usize = 255;
 
-/// Reads the replicas of a service.
-pub(super) fn read(service: &mut Section<'_>) -> ReplicasConfig {
+/// The keys that only static replicas have.
+const STATIC_KEYS: [&str; 1] = ["addresses"];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Provider {
+    Static,
+    Process,
+}
+
+/// Reads the replicas of a service; weights may stand only where its algorithm has them.
+pub(super) fn read(service: &mut Section<'_>, algorithm: Algorithm) -> ReplicasConfig {
     match service.value("replicas") {
-        Some(value) => ReplicasConfig::Static(value.section(EXAMPLE, provided)),
+        Some(value) => value.section(EXAMPLE, |section| provided(section, algorithm)),
         None => {
             service.fail("replicas", Fault::Missing(EXAMPLE));
             ReplicasConfig::Static(Box::default())
@@ -22,18 +33,42 @@ pub(super) fn read(service: &mut Section<'_>) -> ReplicasConfig {
     }
 }
 
-fn provided(section: &mut Section<'_>) -> Box<[ReplicaConfig]> {
-    let provider =
-        section.value("provider").map(|value| value.word(&[("static", ())], &["process", "docker"]));
-    if provider == Some(None) {
-        // The keys of another provider are no mistakes beside that.
-        section.allow_any_key();
-        return Box::default();
+fn provided(section: &mut Section<'_>, algorithm: Algorithm) -> ReplicasConfig {
+    let belongs = |owners, chosen| move || Fault::OtherChoice { choice: "provider", owners, chosen };
+    match provider(section) {
+        Some(Provider::Static) => {
+            let replicas = addresses(section, algorithm);
+            section.refuse(&process::KEYS, belongs("\"process\"", "static"));
+            ReplicasConfig::Static(replicas)
+        }
+        Some(Provider::Process) => {
+            let process = process::read(section);
+            section.refuse(&STATIC_KEYS, belongs("\"static\"", "process"));
+            ReplicasConfig::Process(process)
+        }
+        None => {
+            // The keys of another provider are no mistakes beside that.
+            section.allow_any_key();
+            ReplicasConfig::Static(Box::default())
+        }
     }
-    addresses(section)
 }
 
-fn addresses(section: &mut Section<'_>) -> Box<[ReplicaConfig]> {
+/// The provider as written. Addresses need no word for theirs; a command does, as several providers may have one.
+fn provider(section: &mut Section<'_>) -> Option<Provider> {
+    let words = [("static", Provider::Static), ("process", Provider::Process)];
+    if let Some(value) = section.value("provider") {
+        return value.word(&words, &["docker"]);
+    }
+    let is_process = !section.has("addresses") && process::KEYS.iter().any(|key| section.has(key));
+    if is_process {
+        section.fail("provider", Fault::Missing("provider = \"process\""));
+        return Some(Provider::Process);
+    }
+    Some(Provider::Static)
+}
+
+fn addresses(section: &mut Section<'_>, algorithm: Algorithm) -> Box<[ReplicaConfig]> {
     let Some(value) = section.value("addresses") else {
         section.fail("addresses", Fault::Missing("addresses = [\"127.0.0.1:9001\"]"));
         return Box::default();
@@ -41,7 +76,7 @@ fn addresses(section: &mut Section<'_>) -> Box<[ReplicaConfig]> {
     let mut lines: HashMap<Box<str>, usize> = HashMap::new();
     let mut replicas = Vec::new();
     for value in value.list(REPLICAS_MAX, "addresses = [\"127.0.0.1:9001\"]") {
-        let Some(replica) = replica(&value) else { continue };
+        let Some(replica) = replica(&value, algorithm) else { continue };
         match lines.entry(replica.name.clone()) {
             Entry::Occupied(first) => {
                 value.fail(Fault::DuplicateReplica { name: replica.name.to_string(), line: *first.get() })
@@ -54,17 +89,20 @@ fn addresses(section: &mut Section<'_>) -> Box<[ReplicaConfig]> {
 }
 
 /// `"127.0.0.1:9001"` or `{ name = "b", address = "127.0.0.1:9002", weight = 2 }`.
-fn replica(value: &Value<'_>) -> Option<ReplicaConfig> {
+fn replica(value: &Value<'_>, algorithm: Algorithm) -> Option<ReplicaConfig> {
     if value.is_table() {
-        return value.section("{ address = \"127.0.0.1:9001\" }", detailed);
+        return value.section("{ address = \"127.0.0.1:9001\" }", |section| detailed(section, algorithm));
     }
     Some(ReplicaConfig { address: replica_address(value)?, name: value.text(EXAMPLE)?.into(), weight: 1 })
 }
 
-fn detailed(section: &mut Section<'_>) -> Option<ReplicaConfig> {
+fn detailed(section: &mut Section<'_>, algorithm: Algorithm) -> Option<ReplicaConfig> {
     let name = section.value("name");
     let weight =
         section.number("weight", 1..=WEIGHT_MAX, 1, "write the replica's share relative to the others");
+    if weight != 1 && !algorithm.has_weights() {
+        section.fail("weight", Fault::Weight { algorithm: algorithm.name() });
+    }
     let Some(address) = section.value("address") else {
         section.fail("address", Fault::Missing("address = \"127.0.0.1:9001\""));
         return None;

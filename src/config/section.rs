@@ -12,7 +12,7 @@ use super::suggestion;
 use super::value::Value;
 
 /// The longest time that may be written: a day.
-const MILLIS_MAX: u64 = 24 * 60 * 60 * 1_000;
+pub(super) const MILLIS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
 /// One table of the file, or an absent one, of which every key is absent.
 pub(super) struct Section<'a> {
@@ -23,6 +23,8 @@ pub(super) struct Section<'a> {
     table: Option<&'a DeTable<'a>>,
     /// The keys that were asked for: those that may stand here.
     known: Vec<&'static str>,
+    /// The keys that were refused by name, which are not unknown as well.
+    refused: Vec<&'static str>,
     any_key: bool,
 }
 
@@ -35,7 +37,8 @@ impl<'a> Section<'a> {
         table: Option<&'a DeTable<'a>>,
         read: impl FnOnce(&mut Section<'a>) -> T,
     ) -> T {
-        let mut section = Section { reader, path, at, table, known: Vec::new(), any_key: false };
+        let mut section =
+            Section { reader, path, at, table, known: Vec::new(), refused: Vec::new(), any_key: false };
         let result = read(&mut section);
         section.report_unknown_keys();
         result
@@ -122,6 +125,19 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Keys that may stand beside another choice only: errors, as far as they are written.
+    pub(super) fn refuse(&mut self, keys: &[&'static str], fault: impl Fn() -> Fault) {
+        for key in keys.iter().filter(|key| self.has(key)) {
+            self.fail(key, fault());
+        }
+        self.refused.extend(keys);
+    }
+
+    /// Whether a key is written.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     /// Lets any key stand here: for tables that are refused as a whole.
     pub(super) fn allow_any_key(&mut self) {
         self.any_key = true;
@@ -145,7 +161,7 @@ impl<'a> Section<'a> {
     fn report_unknown_keys(&self) {
         for (key, _) in self.table.into_iter().flatten().filter(|_| !self.any_key) {
             let name: &str = key.get_ref();
-            if !self.known.contains(&name) {
+            if !self.known.contains(&name) && !self.refused.contains(&name) {
                 self.reader.fail(
                     self.path_of(name),
                     key.span().start,

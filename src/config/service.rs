@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::str::FromStr;
 
-use crate::base::algorithm::Algorithm;
 use crate::base::key_source::{Fallback, KeySource};
 use crate::base::route_match::{RouteMatch, RouteMatchError};
+use crate::base::supervision::HeartbeatPolicy;
 
 use super::error::Fault;
 use super::section::Section;
-use super::{KEY_SOURCES_MAX, SERVICES_MAX, ServiceConfig, limits, replicas};
+use super::{KEY_SOURCES_MAX, ReplicasConfig, SERVICES_MAX, ServiceConfig};
+use super::{heartbeat, limits, placement, replicas};
 
 const EXAMPLE: &str = "[[service]] name = \"web\"";
 const DEFAULT_NAME: &str = "default";
@@ -32,19 +33,21 @@ struct Seen {
 }
 
 fn read(section: &mut Section<'_>, seen: &mut Seen) -> ServiceConfig {
-    section.not_yet("heartbeat", "heartbeats", "remove this key");
     section.not_yet("replication", "replicated services", "remove this key");
     section.not_yet("cache", "a cache", "remove this key");
+    let (algorithm, bounded_load) =
+        section.section("placement", "{ algorithm = \"rendezvous\" }", placement::read);
+    let replicas = replicas::read(section, algorithm);
     let fallbacks = [("random", Fallback::Random), ("reject", Fallback::Reject)];
     ServiceConfig {
         name: name(section, seen),
         route: route(section, seen),
         keys: keys(section),
         fallback: section.word("fallback", &fallbacks, &[], Fallback::default()),
-        algorithm: section.section("placement", "{ algorithm = \"rendezvous\" }", placement),
-        bounded_load: None,
-        replicas: replicas::read(section),
-        heartbeat: None,
+        algorithm,
+        bounded_load,
+        heartbeat: heartbeat::read(section).or_else(|| default_heartbeat(&replicas)),
+        replicas,
         timeouts: section.section("timeouts", "{ connect_ms = 2500 }", limits::timeouts),
         pool: section.section("pool", "{ connections_max = 1024 }", limits::pool),
         retries: section.section("retries", "{ retries_max = 2 }", limits::retries),
@@ -114,8 +117,7 @@ fn keys(section: &mut Section<'_>) -> Box<[KeySource]> {
     keys.into()
 }
 
-fn placement(section: &mut Section<'_>) -> Algorithm {
-    let algorithms = [("rendezvous", Algorithm::Rendezvous)];
-    let planned = ["maglev", "ketama", "slots", "modulo"];
-    section.word("algorithm", &algorithms, &planned, Algorithm::default())
+/// Ringway's own replicas are watched even if the file says nothing of it: who else would find that one hangs?
+fn default_heartbeat(replicas: &ReplicasConfig) -> Option<HeartbeatPolicy> {
+    matches!(replicas, ReplicasConfig::Process(_)).then(HeartbeatPolicy::default)
 }

@@ -7,7 +7,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::base::algorithm::{ModuloRule, Probing, SlotHash, SlotsRule};
+use crate::base::supervision::{OnExit, StopSignal};
+
 use super::*;
+
+/// A file in which every key is written.
+const EVERY_KEY: &str = include_str!("tests/every_key.toml");
 
 /// Files by path; no names.
 struct Files(BTreeMap<PathBuf, &'static str>);
@@ -58,6 +64,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.client, ClientLimits::default());
     assert_eq!(config.drain, DrainPolicy::default());
     assert_eq!(config.log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
+    assert_eq!(config.state.directory, Path::new("etc/ringway.state"));
     assert!(config.services.is_empty());
     assert_eq!(config.exposed_address(), None);
 }
@@ -87,7 +94,7 @@ fn a_service_needs_nothing_but_replicas() {
 
 #[test]
 fn every_key_is_read() {
-    let config = parse(include_str!("tests/every_key.toml"));
+    let config = parse(EVERY_KEY);
     assert_eq!(config.engine, EngineChoice::Epoll);
     assert_eq!(config.cores.map(NonZeroUsize::get), Some(2));
     assert_eq!(*config.listen.http, [address("0.0.0.0:80"), address("[::]:80")]);
@@ -107,11 +114,12 @@ fn every_key_is_read() {
     };
     assert_eq!(config.client, client);
     assert_eq!(config.drain, DrainPolicy { lame_duck: millis(6), timeout: millis(7) });
+    assert_eq!(config.state.directory, Path::new("etc/kept"));
 }
 
 #[test]
 fn every_key_of_a_service_is_read() {
-    let config = parse(include_str!("tests/every_key.toml"));
+    let config = parse(EVERY_KEY);
     let millis = Duration::from_millis;
     let replica = |name: &str, written: &str, weight| ReplicaConfig {
         name: name.into(),
@@ -123,9 +131,14 @@ fn every_key_of_a_service_is_read() {
         route: RouteMatch { host: "*.example.com".parse().unwrap(), path: "/api".parse().unwrap() },
         keys: Box::new([KeySource::Header("x-request-id".into()), KeySource::Random]),
         fallback: Fallback::Reject,
-        algorithm: Algorithm::Rendezvous,
-        bounded_load: None,
-        heartbeat: None,
+        algorithm: Algorithm::Maglev,
+        bounded_load: Some(BoundedLoad { factor_thousandths: 1_250 }),
+        heartbeat: Some(HeartbeatPolicy {
+            path: "/alive?deep=1".into(),
+            interval: millis(22),
+            timeout: millis(23),
+            failures: 24,
+        }),
         replicas: ReplicasConfig::Static(Box::new([
             replica("127.0.0.1:9001", "127.0.0.1:9001", 1),
             replica("b", "127.0.0.1:9002", 2),
@@ -146,9 +159,140 @@ fn every_key_of_a_service_is_read() {
         },
         retries: RetryPolicy { retries_max: 1, body_bytes_max: 19, budget_percent: 20, budget_burst: 21 },
     };
-    assert_eq!(config.services.len(), 2);
+    assert_eq!(config.services.len(), 3);
     assert_eq!(config.services[0], expected);
     assert_eq!(*config.services[1].keys, [KeySource::Segment(1)]);
+    assert_eq!(*config.services[2].keys, [KeySource::Json("request_id".into()), KeySource::Path]);
+}
+
+#[test]
+fn every_key_of_a_placement_is_read() {
+    let config = parse(EVERY_KEY);
+    let slots = SlotsRule { slots: 1_024, hash: SlotHash::Cryptographic, probing: Probing::Quadratic };
+    assert_eq!(config.services[1].algorithm, Algorithm::Slots(slots));
+    assert_eq!(config.services[1].bounded_load, None);
+    assert_eq!(config.services[2].algorithm, Algorithm::Modulo(ModuloRule { factor: 2 }));
+    assert_eq!(config.services[2].bounded_load, Some(BoundedLoad { factor_thousandths: 2_000 }));
+}
+
+#[test]
+fn an_algorithm_needs_no_keys_beside_it() {
+    let cases = [
+        ("rendezvous", Algorithm::Rendezvous),
+        ("maglev", Algorithm::Maglev),
+        ("ketama", Algorithm::Ketama),
+        ("slots", Algorithm::Slots(SlotsRule::default())),
+        ("modulo", Algorithm::Modulo(ModuloRule::default())),
+    ];
+    for (word, expected) in cases {
+        let text = format!(
+            "[[service]]\nreplicas.addresses = [\"127.0.0.1:9001\"]\nplacement.algorithm = \"{word}\"\n"
+        );
+        assert_eq!(parse(&text).services[0].algorithm, expected, "{word}");
+        assert_eq!(expected.name(), word);
+    }
+}
+
+/// The one service of a file whose replicas are child processes, with these keys beside the provider.
+fn process(keys: &str) -> (ServiceConfig, ProcessConfig) {
+    let text = format!("[[service]]\n[service.replicas]\nprovider = \"process\"\n{keys}");
+    let service = parse(&text).services[0].clone();
+    let ReplicasConfig::Process(process) = service.replicas.clone() else { panic!("no processes: {text}") };
+    (service, process)
+}
+
+#[test]
+fn every_key_of_a_process_is_read() {
+    let config = parse(EVERY_KEY);
+    let ReplicasConfig::Process(process) = &config.services[2].replicas else { panic!("no processes") };
+    let millis = Duration::from_millis;
+    let template = |written: &str| written.parse::<CommandTemplate>().unwrap();
+    let expected = ProcessConfig {
+        count: 25,
+        command: ["{ringway}", "worker", "--listen", "127.0.0.1:{port}", ""].map(template).into(),
+        environment: [("BRACES", "{{}}"), ("EMPTY", ""), ("NAME", "{name}")]
+            .map(|(name, value)| (name.into(), template(value)))
+            .into(),
+        directory: Some("etc/work".into()),
+        user: Some("nobody".into()),
+        ports: Some(20_000..=20_024),
+        supervision: Supervision {
+            startup: millis(26),
+            stable: millis(27),
+            backoff_min: millis(28),
+            backoff_max: millis(29),
+            crash_loop: 30,
+            drain: millis(31),
+            stop_timeout: millis(32),
+            stop_signal: StopSignal::Term,
+            on_exit: OnExit::Keep,
+        },
+    };
+    assert_eq!(*process, expected);
+    assert_eq!(config.services[2].replicas.count(), 25);
+}
+
+#[test]
+fn a_process_needs_nothing_but_a_command_and_is_watched() {
+    let (service, process) = process("command = [\"./server\"]");
+    let expected = ProcessConfig {
+        count: 1,
+        command: Box::new(["./server".parse().unwrap()]),
+        environment: Box::default(),
+        directory: None,
+        user: None,
+        ports: None,
+        supervision: Supervision::default(),
+    };
+    assert_eq!(process, expected);
+    assert_eq!(service.heartbeat, Some(HeartbeatPolicy::default()));
+    assert_eq!(service.replicas.count(), 1);
+}
+
+#[test]
+fn keys_of_a_process_have_more_than_one_spelling() {
+    let command = "command = [\"./server\"]\n";
+    let with = |keys: &str| process(&format!("{command}{keys}")).1;
+    for (written, expected) in [("\"65534\"", "65534"), ("65534", "65534"), ("0", "0"), ("\"www\"", "www")] {
+        assert_eq!(with(&format!("user = {written}")).user.as_deref(), Some(expected), "{written}");
+    }
+    let signals = [
+        ("INT", StopSignal::Int),
+        ("TERM", StopSignal::Term),
+        ("QUIT", StopSignal::Quit),
+        ("HUP", StopSignal::Hup),
+        ("USR1", StopSignal::Usr1),
+        ("USR2", StopSignal::Usr2),
+    ];
+    for (word, expected) in signals {
+        for prefix in ["", "SIG"] {
+            let keys = format!("stop_signal = \"{prefix}{word}\"");
+            assert_eq!(with(&keys).supervision.stop_signal, expected, "{keys}");
+        }
+    }
+    assert_eq!(with("count = 0\nports = \"1024-1025\"").count, 0, "replicas are added by calls");
+    assert_eq!(with("directory = \"/srv\"").directory.as_deref(), Some(Path::new("/srv")));
+}
+
+#[test]
+fn a_shorter_longest_pause_shortens_the_first() {
+    let (_, process) = process("command = [\"./server\"]\nbackoff_max_ms = 50");
+    assert_eq!(process.supervision.backoff_min, Duration::from_millis(50));
+}
+
+#[test]
+fn a_heartbeat_of_static_replicas_is_written_as_a_table_even_if_empty() {
+    let service = "[[service]]\nreplicas.addresses = [\"127.0.0.1:9001\"]\n";
+    assert_eq!(parse(service).services[0].heartbeat, None);
+    let written = parse(&format!("{service}heartbeat = {{}}"));
+    assert_eq!(written.services[0].heartbeat, Some(HeartbeatPolicy::default()));
+}
+
+#[test]
+fn the_state_of_what_is_no_file_is_kept_in_the_current_folder() {
+    let directory = |text| Config::parse("(embedded default)", text).unwrap().state.directory;
+    assert_eq!(directory(""), Path::new("ringway.state"));
+    assert_eq!(directory("state.directory = \"kept\""), Path::new("kept"));
 }
 
 #[test]
@@ -198,7 +342,7 @@ fn free_ports_may_be_asked_for_more_than_once() {
 
 #[test]
 fn a_file_cut_at_any_byte_is_read_or_explained() {
-    let whole = include_str!("tests/every_key.toml");
+    let whole = EVERY_KEY;
     for end in 0..whole.len() {
         assert_read_or_explained(&whole[..end]);
     }
@@ -207,10 +351,9 @@ fn a_file_cut_at_any_byte_is_read_or_explained() {
 proptest! {
     #[test]
     fn a_file_with_anything_in_it_is_read_or_explained(
-        from in 0_usize..1_200, length in 0_usize..20, inserted in "[\\x00-\\x7fé]{0,12}"
+        from in 0..EVERY_KEY.len(), length in 0_usize..20, inserted in "[\\x00-\\x7fé]{0,12}"
     ) {
-        let mut text = include_str!("tests/every_key.toml").to_owned();
-        let from = from.min(text.len());
+        let mut text = EVERY_KEY.to_owned();
         let to = (from + length).min(text.len());
         text.replace_range(from..to, &inserted);
         assert_read_or_explained(&text);

@@ -2,13 +2,18 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeString, DeValue};
 
 use super::error::Fault;
 use super::reader::Reader;
 use super::section::Section;
+use super::thousandths;
+
+/// The longest path (`PATH_MAX` of Linux).
+const PATH_BYTES_MAX: usize = 4_096;
 
 /// One value of the file.
 pub(super) struct Value<'a> {
@@ -32,6 +37,24 @@ impl<'a> Value<'a> {
         text
     }
 
+    /// A string that the system can be given: of as many bytes as the range allows, without NUL.
+    pub(super) fn system_string(
+        &self,
+        bytes: RangeInclusive<usize>,
+        example: &'static str,
+    ) -> Option<&'a str> {
+        let text = self.text(example)?;
+        let (min, max) = (*bytes.start(), *bytes.end());
+        let proper = bytes.contains(&text.len()) && !text.contains('\0');
+        self.check(if proper { Ok(text) } else { Err(Fault::SystemString { min, max, example }) })
+    }
+
+    /// A path; a relative one is relative to the file's folder.
+    pub(super) fn path(&self, example: &'static str) -> Option<PathBuf> {
+        let path = self.system_string(1..=PATH_BYTES_MAX, example)?;
+        Some(self.reader.folder.join(path))
+    }
+
     /// A number in a range. One that no integer type holds is out of the range, too.
     pub(super) fn number<N>(&self, range: RangeInclusive<N>, advice: &'static str) -> Option<N>
     where
@@ -50,6 +73,29 @@ impl<'a> Value<'a> {
             _ => self.fail(Fault::TooLarge { max: range.end().to_string(), advice }),
         }
         None
+    }
+
+    /// A whole number or a fraction of at most three decimals, in thousandths; the range is of whole thousandths, too.
+    pub(super) fn thousandths(&self, range: RangeInclusive<u32>, advice: &'static str) -> Option<u32> {
+        let written = match self.value {
+            DeValue::Integer(integer) => thousandths::of_whole(integer.as_str(), integer.radix()),
+            DeValue::Float(float) => thousandths::of_fraction(float.as_str()),
+            _ => {
+                self.wrong_type("a number", "1.25");
+                return None;
+            }
+        };
+        let Some(thousandths) = written else {
+            self.fail(Fault::Decimals { decimals_max: thousandths::DECIMALS_MAX, advice });
+            return None;
+        };
+        let (min, max) = (i128::from(*range.start()), i128::from(*range.end()));
+        if thousandths < min {
+            self.fail(Fault::TooSmall { min: thousandths::show(min), advice });
+        } else if thousandths > max {
+            self.fail(Fault::TooLarge { max: thousandths::show(max), advice });
+        }
+        u32::try_from(thousandths).ok().filter(|thousandths| range.contains(thousandths))
     }
 
     /// `true` or `false`.
@@ -99,6 +145,27 @@ impl<'a> Value<'a> {
             self.wrong_type("a table", example);
         }
         Section::read(self.reader, self.path.clone(), self.at, self.value.as_table(), read)
+    }
+
+    /// The names and values of a table, in the order of the names; of anything else none, after reporting it.
+    pub(super) fn entries(&self, entries_max: usize, example: &'static str) -> Vec<(&'a str, Value<'a>)> {
+        let Some(table) = self.value.as_table() else {
+            self.wrong_type("a table", example);
+            return Vec::new();
+        };
+        if table.len() > entries_max {
+            self.fail(Fault::TooMany(entries_max));
+        }
+        let entry = |(name, value): (&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+            let name: &str = name.get_ref();
+            (name, Value::new(self.reader, format!("{}.{name}", self.path), value))
+        };
+        table.iter().take(entries_max).map(entry).collect()
+    }
+
+    /// Whether the value is a whole number.
+    pub(super) fn is_whole_number(&self) -> bool {
+        self.value.is_integer()
     }
 
     /// Whether the value is a table.
