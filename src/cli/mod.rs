@@ -3,15 +3,19 @@
 mod check;
 mod cores;
 mod demo;
+mod launch;
 mod limits;
 mod run;
 mod worker;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::provider::process::Launcher;
 
 /// An ingress proxy that owns its replicas.
 ///
@@ -42,6 +46,22 @@ enum Command {
         #[command(subcommand)]
         worker: Worker,
     },
+    /// Become a replica; the process provider starts this.
+    #[command(hide = true)]
+    Launch {
+        /// Where to claim the start.
+        #[arg(long, value_name = "PATH")]
+        claim: PathBuf,
+        /// Where to run the command.
+        #[arg(long)]
+        directory: Option<PathBuf>,
+        /// Whom to run it as.
+        #[arg(long)]
+        user: Option<String>,
+        /// Program and arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +87,9 @@ pub fn execute(arguments: Arguments) -> ExitCode {
         Some(Command::Run { config }) => run::run(&config),
         Some(Command::Check { config }) => check::check(&config),
         Some(Command::Worker { worker: Worker::Echo { listen, id } }) => worker::echo(listen, id),
+        Some(Command::Launch { claim, directory, user, command }) => {
+            launch::launch(&Launcher { claim, directory, user, command })
+        }
     };
     match done {
         Ok(code) => code,

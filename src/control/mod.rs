@@ -14,7 +14,7 @@ use crate::base::core_counters::CoreCounters;
 use crate::base::mailbox::{CoreMessage, Mailbox};
 use crate::placement::SnapshotReader;
 
-pub use shell::{Control, Stopped, run};
+pub use shell::{Control, Stopped, run, storage};
 pub use specs::service_specs;
 
 /// What control and one core share.

@@ -16,6 +16,7 @@
 pub mod adaptor;
 pub mod buffer;
 pub mod clock;
+pub mod descriptors;
 pub mod epoll;
 mod error;
 pub mod executor;

@@ -5,6 +5,8 @@
 //! before [`start`](Intent) is asked for; what is started carries the intent's nonce in its environment; and a later
 //! process finds by the nonce, or by the [`Record`] if that was written yet, whatever is running.
 
+pub mod process;
+
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};

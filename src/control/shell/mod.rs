@@ -2,5 +2,6 @@
 
 mod recovery;
 mod run;
+pub mod storage;
 
 pub use run::{Control, Stopped, run};

@@ -1,0 +1,16 @@
+//! `ringway launch ...`: the hidden command that becomes a replica. Only the process provider calls it.
+
+use std::process::ExitCode;
+
+use super::Failure;
+use crate::engine::descriptors;
+use crate::provider::process::Launcher;
+
+/// Returns only if the replica does not run.
+pub(super) fn launch(launcher: &Launcher) -> Result<ExitCode, Failure> {
+    // What Ringway was started with and does not know of: a pipe of its own parent's, say, which would stay open.
+    descriptors::close_on_exec_from(3)?;
+    let error = launcher.launch();
+    eprintln!("ringway: {error}");
+    Ok(ExitCode::from(error.exit_code()))
+}
