@@ -1,12 +1,14 @@
 //! What a configuration with replicas of Ringway's own needs before it serves: the state directory and the providers.
 
+use std::sync::Arc;
+
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::Failure;
 use crate::config::{Config, ReplicasConfig};
 use crate::control::durable::DurableState;
-use crate::control::{Providers, Storage, Writer};
+use crate::control::{Providers, StateWriter, Storage, Writer};
 use crate::provider::ProviderEvent;
 use crate::provider::process::ProcessHost;
 
@@ -15,7 +17,7 @@ pub(super) struct Owned {
     /// What an earlier process left.
     pub(super) durable: DurableState,
     /// Where the state is made durable.
-    pub(super) storage: Option<Writer>,
+    pub(super) storage: Option<StateWriter>,
     pub(super) providers: Providers,
     /// What the providers report.
     pub(super) reports: mpsc::UnboundedReceiver<ProviderEvent>,
@@ -37,6 +39,6 @@ impl Owned {
         let (storage, durable) = Storage::open(directory)?;
         let host = ProcessHost::new(directory, None, sender)?;
         tracing::info!(directory = %directory.display(), "state directory");
-        Ok(Owned { durable, storage: Some(Writer::new(storage)), providers: Providers::new(host, config), reports })
+        Ok(Owned { durable, storage: Some(Writer::start(Arc::new(storage))), providers: Providers::new(host, config), reports })
     }
 }

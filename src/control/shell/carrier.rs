@@ -15,7 +15,7 @@ use super::heartbeat;
 use super::lag::{LagNote, LagWatch};
 use super::providers::Providers;
 use super::publication::Publication;
-use super::storage::Writer;
+use super::storage::{WriteReport, Writer};
 use crate::base::time::Moment;
 use crate::control::Shared;
 use crate::control::call::CallAnswer;
@@ -28,6 +28,9 @@ use crate::provider::{InstanceId, ProviderEvent};
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
 /// How far the machine's deadline is looked ahead to.
 const DEADLINE_MAX: Duration = Duration::from_secs(3_600);
+
+/// The writer of the state file, and what became of what it was given.
+pub type StateWriter = (Writer, mpsc::UnboundedReceiver<WriteReport>);
 
 /// What the carrier is made of.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ pub struct Parts {
     /// What the providers report.
     pub reports: mpsc::UnboundedReceiver<ProviderEvent>,
     /// Where the state is made durable; none where no replica is Ringway's own.
-    pub storage: Option<Writer>,
+    pub storage: Option<StateWriter>,
     /// What operators ask for.
     pub calls: mpsc::Receiver<PendingCall>,
     /// What the cores saw.
@@ -63,7 +66,7 @@ pub struct Carrier {
     publication: Publication,
     providers: Providers,
     reports: mpsc::UnboundedReceiver<ProviderEvent>,
-    storage: Option<Writer>,
+    storage: Option<StateWriter>,
     calls: mpsc::Receiver<PendingCall>,
     waiting: HashMap<CallId, oneshot::Sender<CallAnswer>, ahash::RandomState>,
     calls_taken: u64,
@@ -129,13 +132,13 @@ impl Carrier {
     pub(super) async fn next(&mut self) -> Event {
         let stored = async {
             match &mut self.storage {
-                Some(storage) => storage.next().await,
+                Some((_, written)) => written.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             Some(report) = self.reports.recv() => Event::Provider(report),
-            (version, result) = stored => Event::Persisted { version, result },
+            Some((version, result)) = stored => Event::Persisted { version, result },
             Some(Ok((id, outcome))) = self.heartbeats.join_next() => {
                 let heartbeat::Outcome { answered, reason, lag } = outcome;
                 let answers = self.publication.answers(id);
@@ -204,7 +207,7 @@ impl Carrier {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Persist { version, state } => match &mut self.storage {
-                Some(storage) => storage.submit(version, state),
+                Some((writer, _)) => writer.submit(version, state),
                 None => self.handle(Event::Persisted { version, result: Ok(()) }),
             },
             Action::Publish => self.publish(),

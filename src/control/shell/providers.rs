@@ -77,7 +77,7 @@ impl Providers {
         let provider = self.process.entry(instance.service.clone()).or_insert_with(|| {
             ProcessProvider::new(host.clone(), ProcessPlan::new(&instance.service, left_over()))
         });
-        if provider.supervision().on_exit == OnExit::Stop {
+        if provider.plan().on_exit() == OnExit::Stop {
             self.going.insert(instance.id, instance.service.clone());
         }
         Some(provider)

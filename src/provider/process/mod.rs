@@ -130,6 +130,11 @@ impl ProcessProvider {
         ProcessProvider { host, plan, prepared: RefCell::default(), instances: RefCell::default() }
     }
 
+    /// What it starts.
+    pub fn plan(&self) -> &ProcessPlan {
+        &self.plan
+    }
+
     /// Makes what has to be durable before a start: a nonce, and a port that nothing uses. The port stays reserved until
     /// the instance ends, or until [`discard`](ProcessProvider::discard).
     ///

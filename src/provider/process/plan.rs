@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use crate::base::command_template::CommandTemplate;
 use crate::base::replica_name::ReplicaName;
-use crate::base::supervision::StopSignal;
+use crate::base::supervision::{OnExit, StopSignal};
 use crate::config::ProcessConfig;
 
 /// How the replicas of one service are started.
@@ -33,16 +34,13 @@ impl ProcessPlan {
     pub(super) fn command_line(&self, port: u16, name: &ReplicaName) -> Result<CommandLine, String> {
         let ringway = std::env::current_exe()
             .map_err(|error| format!("cannot start: where this program is, is unknown: {error}"))?;
-        let port = port.to_string();
-        let expand = |template: &str| {
-            template
-                .replace("{port}", &port)
-                .replace("{name}", name.as_str())
-                .replace("{ringway}", &ringway.to_string_lossy())
-        };
+        let ringway = ringway.to_string_lossy();
+        // What the system says of a program whose file was replaced; the new one stands at the same place.
+        let ringway = ringway.strip_suffix(" (deleted)").unwrap_or(&ringway);
+        let expand = |template: &CommandTemplate| template.expand(port, name.as_str(), ringway);
         let environment = self.config.environment.iter();
         Ok(CommandLine {
-            arguments: self.config.command.iter().map(|argument| expand(argument)).collect(),
+            arguments: self.config.command.iter().map(expand).collect(),
             environment: environment.map(|(key, value)| (key.to_string(), expand(value))).collect(),
         })
     }
@@ -61,6 +59,11 @@ impl ProcessPlan {
 
     pub(super) fn ports(&self) -> Option<&RangeInclusive<u16>> {
         self.config.ports.as_ref()
+    }
+
+    /// What becomes of the replicas when Ringway stops.
+    pub fn on_exit(&self) -> OnExit {
+        self.config.supervision.on_exit
     }
 
     pub(super) fn stop_signal(&self) -> StopSignal {
