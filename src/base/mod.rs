@@ -8,6 +8,7 @@ pub mod health;
 pub mod key_source;
 pub mod mailbox;
 pub mod policy;
+pub mod random;
 pub mod replica_counts;
 pub mod replica_name;
 pub mod route_match;

@@ -95,6 +95,9 @@ pub enum CallError {
     /// The change could not be made durable, so it was not made.
     #[error("the change was not made, because it cannot be stored: {0}")]
     Storage(String),
+    /// So many calls wait that no other can.
+    #[error("{0} calls wait already; try again")]
+    Busy(usize),
     /// Ringway is stopping.
     #[error("Ringway is stopping; no replica is added or removed any more")]
     Stopping,
@@ -106,6 +109,7 @@ pub enum CallError {
 impl CallError {
     /// Whether the caller is to blame (400); else Ringway cannot do it now (503).
     pub fn is_callers(&self) -> bool {
-        !matches!(self, CallError::Storage(_) | CallError::Stopping | CallError::NotInTime(_))
+        use CallError::{Busy, NotInTime, Stopping, Storage};
+        !matches!(self, Storage(_) | Busy(_) | Stopping | NotInTime(_))
     }
 }

@@ -1,6 +1,7 @@
 //! The control thread's state and decisions: what the cores are given, what they report, when they stop.
 
 pub mod call;
+pub mod desired;
 pub mod durable;
 pub mod machine;
 mod shell;

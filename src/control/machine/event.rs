@@ -25,6 +25,8 @@ pub enum Event {
         id: CallId,
         /// What is asked for.
         call: Call,
+        /// The milliseconds of the time of day, of which made-up names have the last three digits.
+        clock_ms: u32,
     },
     /// The newest [`Action::Persist`], or a newer one, is durable (`Ok`), or could not be made so and the file holds what
     /// it held before.

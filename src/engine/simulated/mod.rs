@@ -10,7 +10,6 @@ mod control;
 mod faults;
 mod link;
 mod listener;
-mod random;
 mod stream;
 mod trace;
 mod transfer;
@@ -25,10 +24,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+pub use crate::base::random::Random;
 pub use control::Network;
 pub use faults::Faults;
 pub use listener::{SimulatedConnect, SimulatedListener};
-pub use random::Random;
 pub use stream::{SimulatedReader, SimulatedWriter};
 
 use super::executor::{Driver, Handle, Unpark};

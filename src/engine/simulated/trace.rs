@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::random::mix;
+use crate::base::random::mix;
 use crate::base::time::Moment;
 
 /// Events kept for a report when nobody asked for more.

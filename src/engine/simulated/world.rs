@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::admission::{Attempt, Backlog};
 use super::faults::Faults;
 use super::link::{Link, Payload, Side};
-use super::random::Random;
 use super::trace::{Kind, Trace};
+use crate::base::random::Random;
 use crate::base::time::Moment;
 
 /// How an address behaves, as the test set it.
