@@ -5,6 +5,7 @@ mod cores;
 mod demo;
 mod launch;
 mod limits;
+mod owned;
 mod run;
 mod worker;
 

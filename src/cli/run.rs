@@ -1,5 +1,6 @@
 //! `ringway run -c FILE`: configuration -> listeners -> cores -> control, until a signal.
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
@@ -7,16 +8,21 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::cores::{self, CoreThreads, Plan};
+use super::owned::Owned;
 use super::{Failure, limits};
 use crate::admin;
+use crate::base::time::Moment;
 use crate::config::{Config, LogLevel};
-use crate::control::{self, Control, CoreLink, RunInfo, Shared, Stopped};
+use crate::control::machine::Machine;
+use crate::control::{self, Carrier, Control, CoreLink, Parts, RunInfo, Shared, Stopped};
 use crate::engine::socket;
 use crate::placement::{Published, Snapshot};
 
@@ -51,7 +57,7 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let owned = Owned::open(config, &runtime)?;
-    let machine = Machine::new(control::service_plans(config), owned.durable, seed(), Moment::ORIGIN)?;
+    let machine = Machine::new(control::service_plans(config), owned.durable, RandomState::new().hash_one(0), Moment::ORIGIN)?;
     let mut services = control::service_specs(config);
     if config.admin.on_ingress {
         services.push(control::control_spec(operator.local_addr()?));
@@ -78,7 +84,10 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
         observations,
     };
     let control = Control { carrier: Carrier::new(parts), ended, drain: config.drain };
-    let router = admin::router(shared, callers, config.admin.token.clone());
+    let router = {
+        let _ = &callers;
+        admin::router(shared, config.admin.token.clone())
+    };
     finish(run_control(&runtime, control, operator, router)?, threads)
 }
 

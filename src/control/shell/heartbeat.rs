@@ -1,6 +1,7 @@
 //! Heartbeats: one request, or one connection, to one replica, with a deadline.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use http_body_util::Empty;
@@ -62,14 +63,16 @@ async fn ask(address: SocketAddr, path: &str) -> Result<(), String> {
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let answer = async {
+    let (mut answer, mut connection) = (pin!(sender.send_request(request)), pin!(connection));
+    let mut open = true;
+    let answer = loop {
         tokio::select! {
-            answer = sender.send_request(request) => answer,
-            // Ends before the answer only with an error, which the answer's future tells, too.
-            _ = connection => std::future::pending().await,
+            answer = &mut answer => break answer,
+            // It may end together with the answer, and its errors come with the answer.
+            _ = &mut connection, if open => open = false,
         }
     };
-    let answer = answer.await.map_err(broken)?;
+    let answer = answer.map_err(broken)?;
     match answer.status().as_u16() {
         200..=399 => Ok(()),
         status => Err(format!("answered with {status}")),
