@@ -2,10 +2,15 @@
 //! the one immutable [`snapshot::Snapshot`] to the cores.
 
 pub mod hash;
+pub mod ketama;
+pub mod maglev;
+pub mod modulo;
 pub mod observation;
 pub mod published;
 pub mod rendezvous;
+pub mod ring;
 pub mod route;
+pub mod slots;
 pub mod snapshot;
 pub mod table;
 
@@ -14,4 +19,4 @@ pub use observation::{Observation, ObservationKind};
 pub use published::{Published, SnapshotReader, Subscriber};
 pub use route::RouteRule;
 pub use snapshot::{PlacementError, Replica, ReplicaId, ReplicaSpec, Service, ServiceSpec, Snapshot};
-pub use table::{Member, Table, TableError};
+pub use table::{Member, Order, Table, TableError};
