@@ -33,7 +33,8 @@ impl LoadBounds {
     pub fn admit(&self, in_flight: u64, weight: u32) -> bool {
         // For whole numbers, n < ceil(a / b) is n < a / b.
         in_flight < IN_FLIGHT_FLOOR
-            || u128::from(in_flight).saturating_mul(self.divisor) < self.allowance.saturating_mul(weight.into())
+            || u128::from(in_flight).saturating_mul(self.divisor)
+                < self.allowance.saturating_mul(weight.into())
     }
 
     /// The most that a replica of this weight may have in flight; to show it, [`LoadBounds::admit`] is cheaper.
@@ -81,10 +82,14 @@ mod tests {
 
     #[test]
     fn the_largest_figures_do_not_overflow() {
-        let bounds = LoadBounds::new(rule(u32::MAX), u64::MAX, u64::MAX);
-        assert!(bounds.admit(u64::MAX, u32::MAX));
+        let weight_sum = u64::from(u32::MAX) * 65_535;
+        let bounds = LoadBounds::new(rule(u32::MAX), u64::MAX, weight_sum);
         assert_eq!(bounds.bound(u32::MAX), u64::MAX);
-        assert_eq!(LoadBounds::new(rule(1_250), 0, 0).bound(1), 1_250);
+        assert!(bounds.admit(u64::MAX - 1, u32::MAX));
+        let bounds = LoadBounds::new(rule(1_000), u64::MAX, weight_sum);
+        let bound = u64::MAX / 65_535 + 1;
+        assert_eq!((bounds.bound(u32::MAX), bounds.admit(bound, u32::MAX)), (bound, false));
+        assert_eq!(LoadBounds::new(rule(1_250), 0, 0).bound(1), 1_250, "without replicas nothing is divided");
     }
 
     proptest! {

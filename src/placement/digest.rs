@@ -103,7 +103,9 @@ fn algorithm_words(algorithm: Algorithm) -> String {
 fn member_words(algorithm: Algorithm, member: Member<'_>) -> String {
     let name = counted(member.name);
     match algorithm {
-        Algorithm::Rendezvous | Algorithm::Maglev | Algorithm::Ketama => format!("{name} weight {}", member.weight),
+        Algorithm::Rendezvous | Algorithm::Maglev | Algorithm::Ketama => {
+            format!("{name} weight {}", member.weight)
+        }
         Algorithm::Slots(_) => format!("{name} ordinal {}", member.ordinal),
         Algorithm::Modulo(_) => name,
     }
@@ -163,7 +165,10 @@ mod tests {
         let cases = [
             (web(Algorithm::Rendezvous), "33613701f4fe5c14dee8d5bf0a236283ec9ca58439d9a49cf60b37740a0619c2"),
             (slots, "f72bb03f2458ebd6761c68cfbfe24a093359763879339c3cb8f05c247979b370"),
-            (web(Algorithm::Modulo(ModuloRule { factor: 2 })), "7cc5b26c5c602bedcde15cf9981af505a5b765b372b771ec6655308f29d8ddf3"),
+            (
+                web(Algorithm::Modulo(ModuloRule { factor: 2 })),
+                "7cc5b26c5c602bedcde15cf9981af505a5b765b372b771ec6655308f29d8ddf3",
+            ),
         ];
         for (spec, expected) in cases {
             assert_eq!(digest(spec.clone()), expected, "{:?}", spec.algorithm);
@@ -176,7 +181,10 @@ mod tests {
         let named = |name: &str| ServiceSpec { name: name.into(), ..web(Algorithm::Rendezvous) };
         for names in [["api", "web"], ["web", "api"]] {
             let snapshot = Snapshot::build(names.map(named).into(), None).unwrap();
-            assert_eq!(of_snapshot(&snapshot), "7bd7e4c449a03c8d38954a6812e9d40d5648f1d1bbfca649c981470479d35ee0");
+            assert_eq!(
+                of_snapshot(&snapshot),
+                "7bd7e4c449a03c8d38954a6812e9d40d5648f1d1bbfca649c981470479d35ee0"
+            );
         }
     }
 

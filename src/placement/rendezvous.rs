@@ -66,6 +66,11 @@ impl Rendezvous {
         (hash.as_u64() >> (u64::BITS - SLOT_BITS)) as usize
     }
 
+    /// A hash that falls into a slot.
+    pub const fn hash_in(slot: u64) -> KeyHash {
+        KeyHash::from_u64(slot << (u64::BITS - SLOT_BITS))
+    }
+
     /// The key's replicas in order of preference: all of them, or the best [`PREFERENCE_MAX`]; empty without replicas.
     /// One index computation and one slice; no lock.
     pub fn preference(&self, hash: KeyHash) -> &[u16] {

@@ -23,14 +23,20 @@ use super::ring::{Ring, Walk};
 use super::table::{Member, TableError};
 use crate::base::algorithm::{Probing, SlotHash, SlotsRule};
 
-/// The most slots of one ring: an entry's number fits 16 bits, and a ring takes 384 KiB.
+/// The most slots of one ring: an entry's number fits 16 bits, and a ring takes 640 KiB at most.
 pub const SLOTS_MAX: u32 = 1 << 16;
 
 /// The compiled ring: each slot's owner, found beforehand. Immutable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotRing {
     functions: Functions,
-    ring: Ring,
+    /// Each slot's owner: its own virtual server or the next one. Empty without replicas.
+    owners: Box<[u16]>,
+    /// For each slot the place of that virtual server in `virtual_servers`; `owners` has what this would lead to, so that a
+    /// look-up is one load.
+    places: Box<[u16]>,
+    /// The virtual servers as they follow each other, so that a walk need not go over empty slots, most of them in a ring of three.
+    virtual_servers: Ring,
 }
 
 impl SlotRing {
@@ -56,7 +62,14 @@ impl SlotRing {
                 slots[slot] = Some(index);
             }
         }
-        Ok(SlotRing { functions, ring: Ring::new(owners(&slots), members.len()) })
+        let virtual_servers: Vec<u16> = slots.iter().filter_map(|slot| *slot).collect();
+        let places = if members.is_empty() { Box::default() } else { places(&slots, virtual_servers.len()) };
+        Ok(SlotRing {
+            functions,
+            owners: places.iter().map(|place| virtual_servers[usize::from(*place)]).collect(),
+            places,
+            virtual_servers: Ring::new(virtual_servers, members.len()),
+        })
     }
 
     /// How many slots there are.
@@ -71,7 +84,7 @@ impl SlotRing {
 
     /// Who owns a slot, be it by a virtual server in it or by the next one; `None` without replicas.
     pub fn owner(&self, slot: usize) -> Option<u16> {
-        self.ring.owner(slot)
+        self.owners.get(slot).copied()
     }
 
     /// Whether each slot gets requests only as the numbers that square to it have it (`given`), instead of all alike.
@@ -86,7 +99,8 @@ impl SlotRing {
 
     /// Every replica once, as their virtual servers follow.
     pub fn order(&self, hash: KeyHash) -> Walk<'_> {
-        self.ring.walk(self.slot(hash))
+        let place = self.places.get(self.slot(hash)).copied().unwrap_or(0);
+        self.virtual_servers.walk(place.into())
     }
 }
 
@@ -145,19 +159,15 @@ fn free_slot(slots: &[Option<u16>], home: usize, probing: Probing) -> Option<usi
     (0..slots.len()).map(|step| (home + distance(step)) % slots.len()).find(|slot| slots[*slot].is_none())
 }
 
-/// Each slot's owner: its virtual server or the next one. Empty without virtual servers.
-fn owners(slots: &[Option<u16>]) -> Vec<u16> {
-    let mut next = slots.iter().find_map(|slot| *slot);
-    let mut owners: Vec<u16> = slots
-        .iter()
-        .rev()
-        .filter_map(|slot| {
-            next = slot.or(next);
-            next
-        })
-        .collect();
-    owners.reverse();
-    owners
+/// For each slot the place, among the `virtual_servers` as they follow each other, of its own or the next one.
+fn places(slots: &[Option<u16>], virtual_servers: usize) -> Box<[u16]> {
+    let mut passed = 0;
+    let place = |slot: &Option<u16>| {
+        let place = passed % virtual_servers;
+        passed += usize::from(slot.is_some());
+        place as u16
+    };
+    slots.iter().map(place).collect()
 }
 
 #[cfg(test)]

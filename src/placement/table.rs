@@ -27,8 +27,8 @@ pub struct Member<'a> {
 pub enum TableError {
     /// A virtual server found no free slot.
     #[error(
-        "no free slot can be reached for replica {ordinal} by {} probing; {} probing reaches more, and more slots or fewer replicas help",
-        name_of(*.probing), name_of(other_than(*.probing))
+        "no free slot can be reached for replica {ordinal} by {} probing; {}more slots or fewer replicas help",
+        name_of(*.probing), advice(*.probing)
     )]
     NoFreeSlot {
         /// The replica whose virtual server it is.
@@ -171,9 +171,49 @@ fn name_of(probing: Probing) -> &'static str {
     }
 }
 
-fn other_than(probing: Probing) -> Probing {
+/// Linear probing fails only when every slot is taken, so there is nothing to advise then.
+fn advice(probing: Probing) -> &'static str {
     match probing {
-        Probing::Linear => Probing::Quadratic,
-        Probing::Quadratic => Probing::Linear,
+        Probing::Linear => "",
+        Probing::Quadratic => "linear probing reaches every slot, and ",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::algorithm::SlotsRule;
+
+    fn refusal(algorithm: Algorithm, replicas: u32, weight: u32) -> String {
+        let names: Vec<_> = (1..=replicas).map(|number| format!("web-{number}")).collect();
+        let members: Vec<_> =
+            names.iter().zip(1..).map(|(name, ordinal)| Member { name, ordinal, weight }).collect();
+        Table::build(&algorithm, &members).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_refusal_says_what_helps() {
+        let slots = |slots, probing| Algorithm::Slots(SlotsRule { slots, probing, ..SlotsRule::default() });
+        let cases = [
+            (
+                refusal(slots(512, Probing::Linear), 57, 1),
+                "no free slot can be reached for replica 57 by linear probing; more slots or fewer replicas help",
+            ),
+            (
+                refusal(slots(512, Probing::Quadratic), 40, 1),
+                "no free slot can be reached for replica 40 by quadratic probing; linear probing reaches every slot, and more slots or fewer replicas help",
+            ),
+            (
+                refusal(slots(500, Probing::Linear), 1, 1),
+                "a ring has no 500 slots; write a power of two from 2 to 65536",
+            ),
+            (
+                refusal(Algorithm::Ketama, 27, 1_000),
+                "the replicas' weights ask for 4320000 points of ketama, which takes 4194304 at most; write smaller weights in the same ratio",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text, expected);
+        }
     }
 }
