@@ -1,7 +1,8 @@
-//! What a look-up costs, and what a table costs to build, for each placement: `cargo run --release --example placement`.
+//! What a look-up costs, and what a table costs to build, for each placement: `cargo run --release --example
+//! placement`.
 //!
-//! Look-ups are of 65,536 hashes that were made beforehand, over and over, so that tables are in the caches as they are under load
-//! and the processor cannot guess the next one; each look-up is independent of the one before.
+//! Look-ups are of 65,536 hashes that were made beforehand, over and over, so that tables are in the caches as they are
+//! under load and the processor cannot guess the next one; each look-up is independent of the one before.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

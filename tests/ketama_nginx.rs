@@ -1,4 +1,5 @@
 //! A real nginx sends every key to the server that our continuum names. Skipped where there is no nginx.
+#![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
 #[path = "proxy/harness/clock.rs"]
 mod clock;

@@ -1,9 +1,10 @@
 //! Bounded loads (Mirrokni, Thorup, Zadimoghaddam, SODA 2018): who may take one more request.
 //!
-//! With a factor c, T requests in flight on the replicas that are up, and a replica's part p of their weights, the replica
-//! takes one more while it has fewer than `ceil(c * (T + 1) * p)` in flight; and in any case while it has fewer than
-//! [`IN_FLIGHT_FLOOR`], since a share of next to nothing says nothing: at two requests in flight one on each of two replicas
-//! is no imbalance worth leaving a key's home for. The bounds add up to T + 1 at least, so that somebody takes it.
+//! With a factor c, T requests in flight on the replicas that are up, and a replica's part p of their weights, the
+//! replica takes one more while it has fewer than `ceil(c * (T + 1) * p)` in flight; and in any case while it has fewer
+//! than [`IN_FLIGHT_FLOOR`], since a share of next to nothing says nothing: at two requests in flight one on each of
+//! two replicas is no imbalance worth leaving a key's home for. The bounds add up to T + 1 at least, so that somebody
+//! takes it.
 
 use crate::base::algorithm::BoundedLoad;
 
@@ -20,8 +21,8 @@ pub struct LoadBounds {
 }
 
 impl LoadBounds {
-    /// The bounds for `in_flight` requests on all replicas that are up together, whose weights sum up to `weight_sum`. Under a
-    /// placement without weights, each counts as 1 here and in the other calls. A factor below 1 counts as 1.
+    /// The bounds for `in_flight` requests on all replicas that are up together, whose weights sum up to `weight_sum`.
+    /// Under a placement without weights, each counts as 1 here and in the other calls. A factor below 1 counts as 1.
     pub fn new(rule: BoundedLoad, in_flight: u64, weight_sum: u64) -> Self {
         LoadBounds {
             allowance: u128::from(rule.factor_thousandths.max(1_000)) * (u128::from(in_flight) + 1),

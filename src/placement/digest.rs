@@ -1,8 +1,8 @@
 //! One hash of everything that decides where a service's keys go, so that two proxies can prove that they agree.
 //!
-//! A digest is the SHA-256, in lower-case hexadecimal, of a text of lines that each end with a line feed. TEXT stands for the
-//! number of bytes of a text in decimal, a space, and the text itself, so that nothing in a name can pass for something
-//! else. A service's text is:
+//! A digest is the SHA-256, in lower-case hexadecimal, of a text of lines that each end with a line feed. TEXT stands
+//! for the number of bytes of a text in decimal, a space, and the text itself, so that nothing in a name can pass for
+//! something else. A service's text is:
 //!
 //! ```text
 //! ringway placement 1
@@ -15,9 +15,10 @@
 //! member TEXT                 of modulo
 //! ```
 //!
-//! Members stand in the order of their names' bytes. Only for ketama, and only where two members share a point, which then
-//! belongs to the one that is listed first, they stand in the order of the list. Addresses, health and load are left out: they
-//! decide who answers now, not whose the key is. So are the requests that a service matches, and its own name.
+//! Members stand in the order of their names' bytes. Only for ketama, and only where two members share a point, which
+//! then belongs to the one that is listed first, they stand in the order of the list. Addresses, health and load are
+//! left out: they decide who answers now, not whose the key is. So are the requests that a service matches, and its own
+//! name.
 //!
 //! A snapshot's text is `ringway services 1`, and for each service, in the order of the names' bytes,
 //! `service TEXT DIGEST`, where the text is its name.
@@ -175,7 +176,8 @@ mod tests {
         }
     }
 
-    /// The text is `ringway services 1`, `service 3 api `, the digest of the first case above, and `service 3 web ` with the same.
+    /// The text is `ringway services 1`, `service 3 api `, the digest of the first case above, and `service 3 web `
+    /// with the same.
     #[test]
     fn a_snapshot_s_digest_is_of_its_services_by_name() {
         let named = |name: &str| ServiceSpec { name: name.into(), ..web(Algorithm::Rendezvous) };

@@ -1,18 +1,20 @@
-//! The continuum of nginx's `hash ... consistent` (ngx_http_upstream_hash_module): the same key goes to the same server.
+//! The continuum of nginx's `hash ... consistent` (ngx_http_upstream_hash_module): the same key goes to the same
+//! server.
 //!
 //! The whole rule, for whoever must agree with it; CRC-32 is that of IEEE 802.3:
-//! 1. A name is split at its last colon if all behind that are digits (or nothing is): HOST and PORT. Without such a colon the
-//!    whole name is HOST and PORT is empty. Of a name that begins with `unix:`, in any case, HOST is what comes after.
-//! 2. A replica has 160 points for each unit of its weight. A point is the CRC-32 of HOST, a zero byte, PORT, and the point
-//!    before as four bytes, lowest first; four zero bytes before the first.
+//! 1. A name is split at its last colon if all behind that are digits (or nothing is): HOST and PORT. Without such a
+//!    colon the whole name is HOST and PORT is empty. Of a name that begins with `unix:`, in any case, HOST is what
+//!    comes after.
+//! 2. A replica has 160 points for each unit of its weight. A point is the CRC-32 of HOST, a zero byte, PORT, and the
+//!    point before as four bytes, lowest first; four zero bytes before the first.
 //! 3. Points are sorted. Where replicas share a point, it belongs to the one that is listed first.
 //! 4. A key belongs to the first point that is not below its CRC-32, and to the first point of all if there is none.
-//! 5. Who comes after the first are the other replicas as their points follow. (nginx gives up on that after twenty points
-//!    and turns to round robin, which only matters when replicas are down.)
+//! 5. Who comes after the first are the other replicas as their points follow. (nginx gives up on that after twenty
+//!    points and turns to round robin, which only matters when replicas are down.)
 //!
-//! So rule 3 makes this the one placement in which the order of the list can matter. nginx has it so, with the stable sort
-//! of the GNU C library. It takes two points of 32 bits to meet: in about one of 3,700 sets of ten replicas, one of 34 of
-//! a hundred, and then for one of their thousands of points. [`Ketama::depends_on_order`] tells.
+//! So rule 3 makes this the one placement in which the order of the list can matter. nginx has it so, with the stable
+//! sort of the GNU C library. It takes two points of 32 bits to meet: in about one of 3,700 sets of ten replicas, one
+//! of 34 of a hundred, and then for one of their thousands of points. [`Ketama::depends_on_order`] tells.
 
 use crc32fast::Hasher;
 
@@ -31,8 +33,9 @@ const INDEX_BITS_MAX: u32 = 20;
 pub struct Ketama {
     /// The points' hashes, rising.
     hashes: Box<[u32]>,
-    /// For each value of a hash's top bits the first point that is not below it; one more at the end. About one point lies
-    /// between two neighbours, so that a look-up loads two or three words where a search over 16,000 points loads 14.
+    /// For each value of a hash's top bits the first point that is not below it; one more at the end. About one point
+    /// lies between two neighbours, so that a look-up loads two or three words where a search over 16,000 points loads
+    /// 14.
     index: Box<[u32]>,
     /// The bits of a hash below its top bits.
     shift: u32,
@@ -48,8 +51,8 @@ impl Ketama {
 
     /// Compiles the continuum for replicas of the given names and weights; indices are positions in `replicas`.
     ///
-    /// Names differ, and [`Ketama::points`] of the weights is [`POINTS_MAX`] at most. Measured: 30 to 40 ns for each point (9 us for
-    /// three replicas, 0.4 ms for a hundred), most of it the sorting.
+    /// Names differ, and [`Ketama::points`] of the weights is [`POINTS_MAX`] at most. Measured: 30 to 40 ns for each
+    /// point (9 us for three replicas, 0.4 ms for a hundred), most of it the sorting.
     pub fn build<N: AsRef<str>>(replicas: &[(N, u32)]) -> Self {
         let mut points = Vec::with_capacity(Self::points(replicas.iter().map(|(_, weight)| *weight)));
         for ((name, weight), index) in replicas.iter().zip(0_u16..) {

@@ -2,13 +2,13 @@
 //!
 //! The whole rule, for whoever must agree with it:
 //! 1. A key's entry is its hash modulo 65,537.
-//! 2. A replica prefers the entries `(offset + n * skip) mod 65,537` for n = 0, 1, 2, ...: `offset` is XXH3-64 of its name
-//!    with seed 0, modulo 65,537, and `skip` is XXH3-64 of its name with seed 1, modulo 65,536, plus 1.
-//! 3. In rounds, until the table is full, the replicas take turns in the order of their names' bytes; in its turn a replica takes
-//!    the first entry of its preference that is free.
-//! 4. Each replica has a credit, at first the largest weight less its own. In each round its weight is added; where that
-//!    makes it the largest weight or more, the replica has a turn in this round and the largest weight is taken off. So
-//!    everyone has a turn in the first round, and then as its weight says.
+//! 2. A replica prefers the entries `(offset + n * skip) mod 65,537` for n = 0, 1, 2, ...: `offset` is XXH3-64 of its
+//!    name with seed 0, modulo 65,537, and `skip` is XXH3-64 of its name with seed 1, modulo 65,536, plus 1.
+//! 3. In rounds, until the table is full, the replicas take turns in the order of their names' bytes; in its turn a
+//!    replica takes the first entry of its preference that is free.
+//! 4. Each replica has a credit, at first the largest weight less its own. In each round its weight is added; where
+//!    that makes it the largest weight or more, the replica has a turn in this round and the largest weight is taken
+//!    off. So everyone has a turn in the first round, and then as its weight says.
 //! 5. Who comes after the first are the other replicas as they follow in the table from the key's entry on.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;

@@ -1,8 +1,8 @@
 //! System B's map: replicas dealt out to shards like cards, a key's shard by a remainder.
 //!
 //! The whole rule, for whoever must agree with it:
-//! 1. There are `max(1, n / factor)` shards for n replicas; the replica at rank r in the order of the names' bytes (from 0)
-//!    belongs to the shard r modulo the number of shards.
+//! 1. There are `max(1, n / factor)` shards for n replicas; the replica at rank r in the order of the names' bytes
+//!    (from 0) belongs to the shard r modulo the number of shards.
 //! 2. A key's shard is its hash modulo the number of shards, the hash being the sum of the key's bytes.
 //! 3. A key tries the replicas of its shard by rank, then those of the next shard, and so on around.
 

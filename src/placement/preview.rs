@@ -1,13 +1,15 @@
 //! What would move if replicas came or went, before they do.
 //!
-//! The space of hashes is cut into cells within which every key has the same replica, both before and after; their sizes add up
-//! to the shares. So the figures are exact, as shares of the space of hashes:
+//! The space of hashes is cut into cells within which every key has the same replica, both before and after; their
+//! sizes add up to the shares. So the figures are exact, as shares of the space of hashes:
 //! - rendezvous: its 4,096 slots; Maglev: its 65,537 entries; ketama: the arcs between the points of both continua;
 //! - slots: the remainders of a request's number for the given functions (whose polynomial leaves most slots without
 //!   requests of their own), the slots for the others;
-//! - modulo: the sum of a key's bytes by its remainders modulo both numbers of shards. Real keys' sums are not spread evenly.
+//! - modulo: the sum of a key's bytes by its remainders modulo both numbers of shards. Real keys' sums are not spread
+//!   evenly.
 //!
-//! Where the cells would be too many, or the algorithm itself changes, 100,000 keys are asked instead, and the result says so.
+//! Where the cells would be too many, or the algorithm itself changes, 100,000 keys are asked instead, and the result
+//! says so.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +45,8 @@ pub struct Preview {
     pub basis: Basis,
     /// The share of the keys whose replica changes.
     pub moved: f64,
-    /// The share that has to move whatever the placement: what those that come get and those that go had.
+    /// The share that had to move for the shares to become what they are: what the members gain, or what they lose if that
+    /// is more.
     pub least: f64,
     /// From whom to whom, the largest first.
     pub moves: Vec<Move>,
@@ -89,18 +92,19 @@ impl Preview {
     /// # Errors
     /// When one of them has no table.
     pub fn between(before: Arrangement<'_>, after: Arrangement<'_>) -> Result<Self, TableError> {
-        let tables = [before, after].map(|one| Table::build(&one.algorithm, one.members));
-        let [old, new] = tables;
-        let (cells, basis) = Cells::of(&old?, &new?, before.algorithm == after.algorithm);
+        let old = Table::build(&before.algorithm, before.members)?;
+        let new = Table::build(&after.algorithm, after.members)?;
+        let (cells, basis) = Cells::of(&old, &new, before.algorithm == after.algorithm);
         let total = cells.0.values().sum::<u64>().max(1) as f64;
+        let share = |size: u64| size as f64 / total;
         let name = |members: &[Member<'_>], index: Option<u16>| -> Option<Box<str>> {
             index.map(|index| members[usize::from(index)].name.into())
         };
-        let mut members: BTreeMap<Box<str>, [u64; 2]> = BTreeMap::new();
-        for member in before.members.iter().chain(after.members) {
-            members.entry(member.name.into()).or_default();
-        }
-        let mut moves = BTreeMap::new();
+        let sides = before.members.iter().chain(after.members);
+        let mut members: BTreeMap<Box<str>, [u64; 2]> =
+            sides.map(|member| (member.name.into(), [0; 2])).collect();
+        let mut moves = Vec::new();
+        let mut moved = 0;
         for (&(from, to), &size) in &cells.0 {
             let (from, to) = (name(before.members, from), name(after.members, to));
             for (side, replica) in [&from, &to].into_iter().enumerate() {
@@ -109,36 +113,29 @@ impl Preview {
                 }
             }
             if from != to {
-                *moves.entry((from, to)).or_default() += size;
+                moved += size;
+                moves.push(Move { from, to, share: share(size) });
             }
         }
-        let share = |size: u64| size as f64 / total;
+        moves.sort_by(|one, other| {
+            let names = || (&one.from, &one.to).cmp(&(&other.from, &other.to));
+            other.share.total_cmp(&one.share).then_with(names)
+        });
         let gains = members.values().map(|[before, after]| after.saturating_sub(*before)).sum();
         let losses = members.values().map(|[before, after]| before.saturating_sub(*after)).sum();
+        let member = |(name, [before, after]): (_, [u64; 2])| MemberShare {
+            name,
+            before: share(before),
+            after: share(after),
+        };
         Ok(Preview {
             basis,
-            moved: share(moves.values().sum()),
+            moved: share(moved),
             least: share(u64::max(gains, losses)),
-            moves: sorted(moves, share),
-            members: members
-                .into_iter()
-                .map(|(name, [before, after])| MemberShare {
-                    name,
-                    before: share(before),
-                    after: share(after),
-                })
-                .collect(),
+            moves,
+            members: members.into_iter().map(member).collect(),
         })
     }
-}
-
-fn sorted(
-    moves: BTreeMap<(Option<Box<str>>, Option<Box<str>>), u64>,
-    share: impl Fn(u64) -> f64,
-) -> Vec<Move> {
-    let mut moves: Vec<_> = moves.into_iter().collect();
-    moves.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
-    moves.into_iter().map(|((from, to), size)| Move { from, to, share: share(size) }).collect()
 }
 
 /// The sizes of what has the same replica before and the same after.
@@ -183,7 +180,8 @@ impl Cells {
         }
     }
 
-    /// An arc ends at a point and has all hashes behind the point before; the first one's go on at the end of the space.
+    /// An arc ends at a point and has all hashes behind the point before; the first one's go on at the end of the
+    /// space.
     fn add_arcs(&mut self, old: &Ketama, new: &Ketama) {
         let mut points: Vec<u64> = old.hashes().iter().chain(new.hashes()).copied().map(u64::from).collect();
         points.sort_unstable();
@@ -260,7 +258,8 @@ mod tests {
 
     #[test]
     fn of_a_modulo_map_the_figures_can_be_worked_out_by_hand() {
-        // Of the remainders 0 to 5, those of 2 and of 3 give: ab ba aa bb ac... : 0: a a, 1: b b, 2: a c, 3: b a, 4: a b, 5: b c.
+        // Of the remainders 0 to 5, those of 2 and of 3 give: ab ba aa bb ac... : 0: a a, 1: b b, 2: a c, 3: b a, 4: a
+        // b, 5: b c.
         let found = preview(Algorithm::Modulo(ModuloRule { factor: 1 }), &["a", "b"], &["a", "b", "c"]);
         let sixth = 1.0 / 6.0;
         assert_eq!((found.basis, found.moved, found.least), (Basis::Exact, 4.0 / 6.0, 2.0 / 6.0));

@@ -1,10 +1,32 @@
 //! What holds for every placement, and what was measured of each: balance, movement, agreement.
 //!
-//! Measured over ten sets of names for each number of replicas from 3 to 10, as shares of the space of hashes (of `slots` and
-//! `modulo` see [`preview`](super::preview); `slots` has the ordinals 1 to n, and so one set). "Excess" is the largest share over the
-//! fair one. A share is of the requests that go elsewhere when one replica goes, beyond its own ("further moves").
+//! Measured over ten sets of names for each number of replicas, as shares of the space of hashes (what that is for
+//! `slots` and `modulo`, [`preview`](super::preview) says; their figures do not depend on names, so one set is enough).
+//! In percent, the worst of the sets:
 //!
-//! MEASURED
+//! | largest share over the fair one, replicas | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 |
+//! |---|---|---|---|---|---|---|---|---|
+//! | rendezvous | 4.6 | 6.5 | 8.4 | 10.7 | 10.7 | 12.7 | 15.1 | 15.5 |
+//! | maglev | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 |
+//! | ketama | 12.9 | 15.9 | 20.7 | 14.3 | 14.9 | 17.9 | 17.4 | 18.4 |
+//! | slots, given | 153 | 228 | 298 | 373 | 430 | 462 | 505 | 556 |
+//! | slots, modified | 25.4 | 51.6 | 77.7 | 43.0 | 62.7 | 81.2 | 65.2 | 68.0 |
+//! | slots, cryptographic | 14.3 | 6.2 | 32.8 | 43.0 | 13.5 | 28.1 | 44.1 | 60.2 |
+//! | modulo, factor 1 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 | 0.0 |
+//! | modulo, factor 2 | 200 | 100 | 150 | 100 | 133 | 100 | 125 | 100 |
+//!
+//! | moved between those that stay when one goes, replicas before | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 |
+//! |---|---|---|---|---|---|---|---|---|
+//! | rendezvous, ketama | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 0 |
+//! | maglev | 0.0 | 0.1 | 0.2 | 0.2 | 0.3 | 0.3 | 0.4 | 0.6 |
+//! | slots, given | 0.0 | 0.0 | 1.6 | 1.6 | 7.8 | 8.6 | 8.6 | 8.6 |
+//! | slots, modified | 0.4 | 0.6 | 1.0 | 1.2 | 2.0 | 2.1 | 2.5 | 2.9 |
+//! | slots, cryptographic | 0.0 | 0.2 | 0.2 | 0.4 | 0.4 | 0.4 | 0.4 | 0.6 |
+//! | modulo, factor 1 | 33.3 | 50.0 | 60.0 | 66.7 | 71.4 | 75.0 | 77.8 | 80.0 |
+//!
+//! The rings are those of linear probing; quadratic probing differs by a few percent. The given functions crowd a
+//! replica's virtual servers into a few neighbouring slots and send requests to 87 slots only, hence their spread. A
+//! modulo map of factor 2 places first choices on half of the replicas; its reads are meant to rotate over the shard.
 
 use proptest::prelude::*;
 
@@ -16,7 +38,7 @@ const fn slots(hash: SlotHash, probing: Probing) -> Algorithm {
     Algorithm::Slots(SlotsRule { slots: 512, hash, probing })
 }
 
-const ALGORITHMS: [Algorithm; 10] = [
+const ALGORITHMS: [Algorithm; 11] = [
     Algorithm::Rendezvous,
     Algorithm::Maglev,
     Algorithm::Ketama,
@@ -26,6 +48,7 @@ const ALGORITHMS: [Algorithm; 10] = [
     slots(SlotHash::Modified, Probing::Quadratic),
     slots(SlotHash::Cryptographic, Probing::Linear),
     slots(SlotHash::Cryptographic, Probing::Quadratic),
+    Algorithm::Modulo(ModuloRule { factor: 1 }),
     Algorithm::Modulo(ModuloRule { factor: 2 }),
 ];
 
@@ -71,8 +94,8 @@ fn further_moves(algorithm: Algorithm, members: &[Member<'_>]) -> f64 {
 }
 
 /// The largest figure of the sets that there are for each number of replicas.
-fn worst(algorithm: Algorithm, sets: usize, figure: fn(Algorithm, &[Member<'_>]) -> f64) -> Vec<f64> {
-    let sets = if matches!(algorithm, Algorithm::Slots(_) | Algorithm::Modulo(_)) { 1 } else { sets };
+fn worst(algorithm: Algorithm, figure: fn(Algorithm, &[Member<'_>]) -> f64) -> Vec<f64> {
+    let sets = if matches!(algorithm, Algorithm::Slots(_) | Algorithm::Modulo(_)) { 1 } else { 10 };
     let of_replicas = |replicas| {
         (0..sets)
             .map(|set| figure(algorithm, &members(&names(set, replicas))))
@@ -81,28 +104,27 @@ fn worst(algorithm: Algorithm, sets: usize, figure: fn(Algorithm, &[Member<'_>])
     (3..=10).map(of_replicas).collect()
 }
 
-fn percent(figures: &[f64]) -> String {
-    figures.iter().map(|figure| format!("{:5.1}", figure * 100.0)).collect()
+/// In the order of [`ALGORITHMS`]: the tables above, rounded up.
+const EXCESS_MAX: [f64; 11] = [0.156, 0.001, 0.208, 5.57, 5.57, 0.82, 0.77, 0.61, 0.61, 0.001, 2.001];
+const FURTHER_MOVES_MAX: [f64; 11] = [0.0, 0.007, 0.0, 0.087, 0.095, 0.03, 0.044, 0.007, 0.011, 0.801, 0.801];
+
+fn assert_within(bounds: [f64; 11], figure: fn(Algorithm, &[Member<'_>]) -> f64) {
+    for (algorithm, bound) in ALGORITHMS.into_iter().zip(bounds) {
+        let figures = worst(algorithm, figure);
+        let percent: String = figures.iter().map(|figure| format!("{:7.1}", figure * 100.0)).collect();
+        println!("{percent}  {algorithm:?}");
+        assert!(figures.iter().all(|figure| *figure <= bound), "{algorithm:?}: {figures:?}");
+    }
 }
 
 #[test]
 fn the_largest_share_is_within_what_was_measured() {
-    let bounds = [0.10, 0.001, 0.35, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 3.0];
-    for (algorithm, bound) in ALGORITHMS.into_iter().zip(bounds) {
-        let figures = worst(algorithm, 10, excess);
-        println!("{:<70} {}", format!("{algorithm:?}"), percent(&figures));
-        assert!(figures.iter().all(|figure| *figure <= bound), "{algorithm:?}: {figures:?}");
-    }
+    assert_within(EXCESS_MAX, excess);
 }
 
 #[test]
-fn what_moves_beyond_the_least_is_within_what_was_measured() {
-    let bounds = [0.0, 0.02, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
-    for (algorithm, bound) in ALGORITHMS.into_iter().zip(bounds) {
-        let figures = worst(algorithm, 3, further_moves);
-        println!("{:<70} {}", format!("{algorithm:?}"), percent(&figures));
-        assert!(figures.iter().all(|figure| *figure <= bound), "{algorithm:?}: {figures:?}");
-    }
+fn what_moves_between_those_that_stay_is_within_what_was_measured() {
+    assert_within(FURTHER_MOVES_MAX, further_moves);
 }
 
 proptest! {

@@ -5,14 +5,15 @@
 pub(crate) struct Ring {
     owners: Box<[u16]>,
     /// For each entry the steps back to the one before it of the same owner, once around at most. An entry that is
-    /// fewer steps away from a walk's start is the first of its owner on that walk, so a walk needs no memory of whom it met.
+    /// fewer steps away from a walk's start is the first of its owner on that walk, so a walk needs no memory of whom
+    /// it met.
     gaps: Box<[u32]>,
     replicas: usize,
 }
 
 impl Ring {
-    /// A ring of these owners, whose indices are below `replicas`; all of them own an entry, or there is none. Costs two
-    /// passes over the entries.
+    /// A ring of these owners, whose indices are below `replicas`; all of them own an entry, or there is none. Costs
+    /// two passes over the entries.
     pub(crate) fn new(owners: Vec<u16>, replicas: usize) -> Self {
         let entries = owners.len();
         let mut latest = vec![None; replicas];

@@ -2,8 +2,8 @@
 //!
 //! The whole rule, for whoever must agree with it; M is the number of slots, a power of two, and `i` a request's number
 //! ([`KeyHasher::RequestId`](super::KeyHasher::RequestId)) or a replica's ordinal:
-//! 1. A replica has log2(M) virtual servers, j = 0, 1, ... The replicas are put in by rising ordinal, and each one's virtual
-//!    servers by rising j.
+//! 1. A replica has log2(M) virtual servers, j = 0, 1, ... The replicas are put in by rising ordinal, and each one's
+//!    virtual servers by rising j.
 //! 2. A virtual server's home is Phi(i, j). If it is taken, slots are tried at distances p = 0, 1, ..., M - 1 (linear
 //!    probing) or p^2 of those (quadratic), modulo M. If none of them is free there is no ring.
 //! 3. A request's slot is H(i). It belongs to the first virtual server in it or behind it, around the ring.
@@ -11,8 +11,8 @@
 //!
 //! The functions, by [`SlotHash`], all in unsigned 64 bits that wrap:
 //! - given: H(i) = (i^2 + 2i + 17) mod M and Phi(i, j) = (i^2 + j^2 + 2j + 25) mod M.
-//! - modified: the polynomials of `given` before `mod M`, as x, then `x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >> 27;
-//!   x *= 0x94d049bb133111eb; x ^= x >> 31` (the finalizer of SplitMix64), of which the top log2(M) bits count.
+//! - modified: the polynomials of `given` before `mod M`, as x, then `x ^= x >> 30; x *= 0xbf58476d1ce4e5b9; x ^= x >>
+//!   27; x *= 0x94d049bb133111eb; x ^= x >> 31` (the finalizer of SplitMix64), of which the top log2(M) bits count.
 //! - cryptographic: the first 8 bytes, highest first, of the SHA-256 of i (of Phi: of i and j) as 8 bytes each, highest
 //!   first; modulo M.
 
@@ -32,10 +32,11 @@ pub struct SlotRing {
     functions: Functions,
     /// Each slot's owner: its own virtual server or the next one. Empty without replicas.
     owners: Box<[u16]>,
-    /// For each slot the place of that virtual server in `virtual_servers`; `owners` has what this would lead to, so that a
-    /// look-up is one load.
+    /// For each slot the place of that virtual server in `virtual_servers`; `owners` has what this would lead to, so
+    /// that a look-up is one load.
     places: Box<[u16]>,
-    /// The virtual servers as they follow each other, so that a walk need not go over empty slots, most of them in a ring of three.
+    /// The virtual servers as they follow each other, so that a walk need not go over empty slots, most of them in a
+    /// ring of three.
     virtual_servers: Ring,
 }
 
@@ -43,7 +44,8 @@ impl SlotRing {
     /// Compiles the ring; indices are positions in `members`. Who gets which slot depends on ordinals alone.
     ///
     /// # Errors
-    /// When the number of slots is no power of two from 2 to [`SLOTS_MAX`], or when a virtual server finds no free slot.
+    /// When the number of slots is no power of two from 2 to [`SLOTS_MAX`], or when a virtual server finds no free
+    /// slot.
     pub fn build(members: &[Member<'_>], rule: SlotsRule) -> Result<Self, TableError> {
         if !rule.slots.is_power_of_two() || !(2..=SLOTS_MAX).contains(&rule.slots) {
             return Err(TableError::SlotCount { slots: rule.slots });
@@ -92,7 +94,8 @@ impl SlotRing {
         self.functions.hash == SlotHash::Given
     }
 
-    /// The request's replica; `None` without replicas. A few multiplications and one load; with `cryptographic` also a SHA-256.
+    /// The request's replica; `None` without replicas. A few multiplications and one load; with `cryptographic` also a
+    /// SHA-256.
     pub fn first(&self, hash: KeyHash) -> Option<u16> {
         self.owner(self.slot(hash))
     }
@@ -199,8 +202,8 @@ mod tests {
         owners.chunk_by(|one, other| one == other).map(|run| (run[0], run.len())).collect()
     }
 
-    /// The figures come from a script in Python that follows the rule above from its text: numbers without bound, slots in a
-    /// dictionary, each request's owner found by walking. The text is the first quarter of the SHA-256 of
+    /// The figures come from a script in Python that follows the rule above from its text: numbers without bound, slots
+    /// in a dictionary, each request's owner found by walking. The text is the first quarter of the SHA-256 of
     /// the 512 ordinals as bytes, in hexadecimal.
     #[test]
     fn the_ring_is_the_one_that_the_rule_describes() {
@@ -292,8 +295,8 @@ mod tests {
         }
     }
 
-    /// A ring of 512 slots has room for 56 servers of 9. Linear probing finds all of it; squares reach 87 of 512 distances, and
-    /// fail earlier the more homes are the same.
+    /// A ring of 512 slots has room for 56 servers of 9. Linear probing finds all of it; squares reach 87 of 512
+    /// distances, and fail earlier the more homes are the same.
     #[test]
     fn a_ring_of_512_slots_is_full_at_these_numbers_of_servers() {
         let fits = |hash, probing| {

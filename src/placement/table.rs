@@ -53,8 +53,8 @@ pub enum TableError {
     },
 }
 
-/// One service's compiled placement; immutable, shared by all cores. Indices are positions in the list of members that it
-/// was built from.
+/// One service's compiled placement; immutable, shared by all cores. Indices are positions in the list of members that
+/// it was built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Table {
     /// Weighted rendezvous.
@@ -116,8 +116,8 @@ impl Table {
         }
     }
 
-    /// Every replica once, in the order in which the key tries them; begins with [`Table::first`]. Allocates nothing, and
-    /// its first item costs what `first` costs.
+    /// Every replica once, in the order in which the key tries them; begins with [`Table::first`]. Allocates nothing,
+    /// and its first item costs what `first` costs.
     pub fn order(&self, hash: KeyHash) -> Order<'_> {
         Order(match self {
             Table::Rendezvous(table) => Kind::Ranked(table.order(hash)),
@@ -128,8 +128,8 @@ impl Table {
         })
     }
 
-    /// The number of the key's slot: rendezvous' or system A's slot, Maglev's entry, system B's shard. `None` for ketama,
-    /// whose points lie anywhere.
+    /// The number of the key's slot: rendezvous' or system A's slot, Maglev's entry, system B's shard. `None` for
+    /// ketama, whose points lie anywhere.
     pub fn slot(&self, hash: KeyHash) -> Option<usize> {
         match self {
             Table::Rendezvous(_) => Some(Rendezvous::slot(hash)),
