@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::bounded_load::LoadBounds;
+use super::bounded_load;
 use super::snapshot::{Replica, Service};
 
 /// What places one key of a service, as it is now.
@@ -52,13 +52,13 @@ impl Explanation {
                 bound: None,
             })
             .collect();
-        let bounds = service.bounded_load.map(|rule| {
+        if let Some(rule) = service.bounded_load {
             let up = || replicas.iter().filter(|candidate| candidate.up);
+            let total = up().map(|candidate| candidate.in_flight).sum();
             let weight_sum = up().map(|candidate| u64::from(candidate.weight)).sum();
-            LoadBounds::new(rule, up().map(|candidate| candidate.in_flight).sum(), weight_sum)
-        });
-        for candidate in replicas.iter_mut().filter(|candidate| candidate.up) {
-            candidate.bound = bounds.map(|bounds| bounds.bound(candidate.weight));
+            for candidate in replicas.iter_mut().filter(|candidate| candidate.up) {
+                candidate.bound = Some(bounded_load::bound(rule, total, candidate.weight.into(), weight_sum));
+            }
         }
         Explanation {
             service: service.name.clone(),

@@ -8,6 +8,7 @@
 //! 2. A replica has 160 points for each unit of its weight. A point is the CRC-32 of HOST, a zero byte, PORT, and the
 //!    point before as four bytes, lowest first; four zero bytes before the first.
 //! 3. Points are sorted. Where replicas share a point, it belongs to the one that is listed first.
+//!    One that is left without points comes last for every key.
 //! 4. A key belongs to the first point that is not below its CRC-32, and to the first point of all if there is none.
 //! 5. Who comes after the first are the other replicas as their points follow. (nginx gives up on that after twenty
 //!    points and turns to round robin, which only matters when replicas are down.)
@@ -242,6 +243,17 @@ mod tests {
             "indices swap, but for the shared point, which is the first one's each time"
         );
         assert!(!Ketama::build(&[("a", 1), ("b", 1)]).depends_on_order());
+    }
+
+    #[test]
+    fn of_names_with_the_same_points_all_have_the_first_and_each_is_reached() {
+        let table = Ketama::build(&[("web", 1), ("web:", 1), ("WEB", 1), ("b", 0)]);
+        assert!(table.depends_on_order());
+        for key in ["x", "y", "z", "1", "2"] {
+            let order: Vec<_> = table.order(hash(key)).collect();
+            assert!(order[..2] == [0, 2] || order[..2] == [2, 0], "{order:?}");
+            assert_eq!(order[2..], [1, 3]);
+        }
     }
 
     #[test]

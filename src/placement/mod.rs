@@ -20,7 +20,6 @@ pub mod slots;
 pub mod snapshot;
 pub mod table;
 
-pub use bounded_load::LoadBounds;
 pub use explain::Explanation;
 pub use hash::{KeyHash, KeyHasher};
 pub use observation::{Observation, ObservationKind};

@@ -361,6 +361,16 @@ mod tests {
     }
 
     #[test]
+    fn maps_of_too_many_remainders_are_compared_by_keys() {
+        let names: Vec<_> = (0..2_001).map(|number| format!("{number:04}")).collect();
+        let list: Vec<_> = names.iter().map(|name| Member { name, ordinal: 1, weight: 1 }).collect();
+        let side = |members| Arrangement { algorithm: Algorithm::Modulo(ModuloRule { factor: 1 }), members };
+        let found = Preview::between(side(&list[..2_000]), side(&list)).unwrap();
+        assert_eq!(found.basis, Basis::Sampled(SAMPLED_KEYS));
+        assert_eq!(found.moved, 0.0, "the sums of so few digits are below 2,000");
+    }
+
+    #[test]
     fn a_ring_without_room_is_refused() {
         let names: Vec<_> = (0..57).map(|number| format!("server-{number}")).collect();
         let list: Vec<_> =

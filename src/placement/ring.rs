@@ -1,6 +1,8 @@
 //! A circle of entries, each of one replica, and the walk along it: what several algorithms are made of.
 
-/// The circle: who owns each entry. Every replica owns one at least.
+use std::slice;
+
+/// The circle: who owns each entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ring {
     owners: Box<[u16]>,
@@ -8,12 +10,14 @@ pub(crate) struct Ring {
     /// fewer steps away from a walk's start is the first of its owner on that walk, so a walk needs no memory of whom
     /// it met.
     gaps: Box<[u32]>,
-    replicas: usize,
+    /// How many replicas own an entry.
+    owning: usize,
+    /// Those that own none: names that differ may have the same points.
+    without: Box<[u16]>,
 }
 
 impl Ring {
-    /// A ring of these owners, whose indices are below `replicas`; all of them own an entry, or there is none. Costs
-    /// two passes over the entries.
+    /// A ring of these owners, whose indices are below `replicas`. Costs two passes over the entries.
     pub(crate) fn new(owners: Vec<u16>, replicas: usize) -> Self {
         let entries = owners.len();
         let mut latest = vec![None; replicas];
@@ -24,7 +28,9 @@ impl Ring {
             gaps[at] = latest.map_or(0, |latest| step - latest) as u32;
             *latest = Some(step);
         }
-        Ring { owners: owners.into(), gaps: gaps.into(), replicas }
+        let without: Box<[u16]> =
+            (0..).zip(&latest).filter(|(_, latest)| latest.is_none()).map(|(index, _)| index).collect();
+        Ring { owners: owners.into(), gaps: gaps.into(), owning: replicas - without.len(), without }
     }
 
     /// Who owns an entry; `None` beyond the last, and so always in a ring without replicas.
@@ -32,19 +38,22 @@ impl Ring {
         self.owners.get(at).copied()
     }
 
-    /// Every replica once, as their entries follow each other from `at` on, around the circle.
+    /// Every replica once, as their entries follow each other from `at` on, around the circle; at the end those that
+    /// own none.
     pub(crate) fn walk(&self, at: usize) -> Walk<'_> {
-        Walk { ring: self, at, walked: 0, left: self.replicas }
+        Walk { ring: self, at, walked: 0, left: self.owning, without: self.without.iter() }
     }
 }
 
-/// See [`Ring::walk`]. A step costs two loads; the last of n replicas of equal weight is n ln n steps away on average.
+/// Every replica once, as their entries follow each other around a ring. A step costs two loads; the last of n replicas
+/// of equal weight is n ln n steps away on average.
 #[derive(Clone, Debug)]
 pub struct Walk<'a> {
     ring: &'a Ring,
     at: usize,
     walked: u32,
     left: usize,
+    without: slice::Iter<'a, u16>,
 }
 
 impl Iterator for Walk<'_> {
@@ -61,7 +70,7 @@ impl Iterator for Walk<'_> {
                 return Some(owner);
             }
         }
-        None
+        self.without.next().copied()
     }
 }
 
@@ -77,6 +86,12 @@ mod tests {
         for (at, order) in cases {
             assert_eq!(ring.walk(at).collect::<Vec<_>>(), order, "from {at}");
         }
+    }
+
+    #[test]
+    fn who_owns_nothing_comes_last() {
+        let ring = Ring::new(vec![3, 1, 3], 5);
+        assert_eq!(ring.walk(1).collect::<Vec<_>>(), [1, 3, 0, 2, 4]);
     }
 
     #[test]
