@@ -78,7 +78,8 @@ fn a_change_that_cannot_be_stored_is_not_made_and_the_next_calls_do_not_see_it()
 #[test]
 fn a_service_is_named_or_the_only_one() {
     let slots = ServicePlan { algorithm: Algorithm::Slots(SlotsRule::default()), ..owned("two", 1) };
-    let cases: [(&str, Vec<ServicePlan>, Option<&str>, Option<CallError>); 7] = [
+    type Case = (&'static str, Vec<ServicePlan>, Option<&'static str>, Option<CallError>);
+    let cases: [Case; 7] = [
         ("the only one that is owned", vec![fixed("s", None), owned("one", 1)], None, None),
         ("a name", vec![owned("one", 1), slots.clone()], Some("two"), None),
         (
