@@ -15,28 +15,28 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::mpsc;
 
 /// The program that the tests start as launcher and as replica.
-pub const RINGWAY: &str = env!("CARGO_BIN_EXE_ringway");
+pub(super) const RINGWAY: &str = env!("CARGO_BIN_EXE_ringway");
 /// Much longer than anything here takes, for machines with much else to do.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One run of Ringway on a state directory.
-pub struct Scene {
-    pub directory: PathBuf,
-    pub events: mpsc::UnboundedReceiver<ProviderEvent>,
-    pub host: ProcessHost,
+pub(super) struct Scene {
+    pub(super) directory: PathBuf,
+    pub(super) events: mpsc::UnboundedReceiver<ProviderEvent>,
+    pub(super) host: ProcessHost,
     pids: Vec<u32>,
 }
 
 /// A replica as it was started or adopted.
 #[derive(Clone, Debug)]
-pub struct Replica {
-    pub instance: Instance,
-    pub record: Record,
-    pub pid: u32,
+pub(super) struct Replica {
+    pub(super) instance: Instance,
+    pub(super) record: Record,
+    pub(super) pid: u32,
 }
 
 /// An empty directory of this name.
-pub fn folder(name: &str) -> PathBuf {
+pub(super) fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("ringway-provider-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir(&folder).unwrap();
@@ -44,7 +44,7 @@ pub fn folder(name: &str) -> PathBuf {
 }
 
 /// A shell script in this folder.
-pub fn script(folder: &Path, text: &str) -> PathBuf {
+pub(super) fn script(folder: &Path, text: &str) -> PathBuf {
     let path = folder.join("script");
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -53,32 +53,32 @@ pub fn script(folder: &Path, text: &str) -> PathBuf {
 
 impl Scene {
     /// On an empty state directory.
-    pub fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Scene::on(&folder(name))
     }
 
     /// On what an earlier run left.
-    pub fn on(directory: &Path) -> Self {
+    pub(super) fn on(directory: &Path) -> Self {
         Scene::launched_by(directory, RINGWAY.into())
     }
 
     /// With another launcher.
-    pub fn launched_by(directory: &Path, launcher: PathBuf) -> Self {
+    pub(super) fn launched_by(directory: &Path, launcher: PathBuf) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let host = ProcessHost::new(directory, Some(launcher), sender).unwrap();
         Scene { directory: directory.to_owned(), events, host, pids: Vec::new() }
     }
 
-    pub fn provider(&self, config: ProcessConfig) -> ProcessProvider {
+    pub(super) fn provider(&self, config: ProcessConfig) -> ProcessProvider {
         ProcessProvider::new(self.host.clone(), ProcessPlan::new("web", config))
     }
 
-    pub async fn event(&mut self) -> ProviderEvent {
+    pub(super) async fn event(&mut self) -> ProviderEvent {
         tokio::time::timeout(PATIENCE, self.events.recv()).await.expect("no event").unwrap()
     }
 
     /// Starts the instance with this number.
-    pub async fn start(&mut self, provider: &ProcessProvider, number: u64) -> Replica {
+    pub(super) async fn start(&mut self, provider: &ProcessProvider, number: u64) -> Replica {
         let instance = instance(provider, number);
         provider.start(instance.clone());
         match self.event().await {
@@ -91,7 +91,7 @@ impl Scene {
     }
 
     /// Adopts an instance that runs.
-    pub async fn adopt(
+    pub(super) async fn adopt(
         &mut self,
         provider: &ProcessProvider,
         instance: &Instance,
@@ -114,7 +114,7 @@ impl Scene {
     }
 
     /// The end of this instance, which comes next.
-    pub async fn ended(&mut self, instance: &Instance) -> (String, Vec<String>) {
+    pub(super) async fn ended(&mut self, instance: &Instance) -> (String, Vec<String>) {
         match self.event().await {
             ProviderEvent::Ended { id, reason, log_tail } => {
                 assert_eq!(id, instance.id);
@@ -124,7 +124,7 @@ impl Scene {
         }
     }
 
-    pub fn log(&self, name: &str) -> String {
+    pub(super) fn log(&self, name: &str) -> String {
         fs::read_to_string(self.directory.join(format!("logs/web/{name}.log"))).unwrap_or_default()
     }
 }
@@ -143,7 +143,7 @@ impl Drop for Scene {
     }
 }
 
-pub fn instance(provider: &ProcessProvider, number: u64) -> Instance {
+pub(super) fn instance(provider: &ProcessProvider, number: u64) -> Instance {
     Instance {
         id: InstanceId(number),
         service: "web".into(),
@@ -152,7 +152,7 @@ pub fn instance(provider: &ProcessProvider, number: u64) -> Instance {
     }
 }
 
-pub fn config(command: &[&str]) -> ProcessConfig {
+pub(super) fn config(command: &[&str]) -> ProcessConfig {
     ProcessConfig {
         count: 1,
         command: command.iter().map(|&argument| argument.into()).collect(),
@@ -165,16 +165,16 @@ pub fn config(command: &[&str]) -> ProcessConfig {
 }
 
 /// A real server, which answers with its name.
-pub fn echo() -> ProcessConfig {
+pub(super) fn echo() -> ProcessConfig {
     config(&[RINGWAY, "worker", "echo", "--listen", "127.0.0.1:{port}", "--id", "{name}"])
 }
 
-pub fn shell(script: &str) -> ProcessConfig {
+pub(super) fn shell(script: &str) -> ProcessConfig {
     config(&["/bin/sh", "-c", script])
 }
 
 /// What a replica answers, once it listens.
-pub async fn greeting(port: u16) -> String {
+pub(super) async fn greeting(port: u16) -> String {
     let mut client = eventually(async || TcpStream::connect(("127.0.0.1", port)).ok()).await;
     client.write_all(b"GET /home HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -183,7 +183,7 @@ pub async fn greeting(port: u16) -> String {
 }
 
 /// For what nothing reports: asks until there is an answer.
-pub async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(super) async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let asked = async {
         loop {
             if let Some(found) = look().await {
@@ -195,18 +195,18 @@ pub async fn eventually<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
     tokio::time::timeout(PATIENCE, asked).await.expect("it never came true")
 }
 
-pub async fn until(mut is_true: impl FnMut() -> bool) {
+pub(super) async fn until(mut is_true: impl FnMut() -> bool) {
     eventually(async || is_true().then_some(())).await;
 }
 
 /// State, process group and session; `None` if there is no such process, or only its zombie.
-pub fn stat(pid: u32) -> Option<(String, u32, u32)> {
+pub(super) fn stat(pid: u32) -> Option<(String, u32, u32)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     (fields[0] != "Z").then(|| (fields[0].to_owned(), fields[2].parse().unwrap(), fields[3].parse().unwrap()))
 }
 
-pub fn variable(pid: u32, name: &str) -> Option<String> {
+pub(super) fn variable(pid: u32, name: &str) -> Option<String> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let text = String::from_utf8_lossy(&environment).into_owned();
     text.split('\0').find_map(|entry| entry.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
@@ -217,14 +217,14 @@ fn nonce_of(pid: u32) -> Option<String> {
 }
 
 /// All processes that hold a nonce and have not ended.
-pub fn holders(nonce: &str) -> Vec<u32> {
+pub(super) fn holders(nonce: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|&pid| stat(pid).is_some() && nonce_of(pid).as_deref() == Some(nonce)).collect()
 }
 
 /// The line of `/proc/PID/status` that begins so.
-pub fn status(pid: u32, key: &str) -> String {
+pub(super) fn status(pid: u32, key: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).unwrap().trim().to_owned()
 }
