@@ -42,6 +42,7 @@ async fn a_process_that_has_the_recorded_id_but_another_start_is_left_alone() {
     let mut scene = Scene::new("reused");
     let provider = scene.provider(config(&["sleep", "1000"]));
     let bystander = scene.start(&provider, 1).await;
+    until(|| runs(bystander.pid, "sleep")).await;
     let gone = instance(&provider, 2);
     let Record::Process { pid, start_ticks, boot_id } = bystander.record.clone();
     let forged = [
@@ -101,7 +102,8 @@ async fn a_replica_whose_environment_says_nothing_is_known_by_its_claim() {
     let mut first = Scene::new("silent");
     let provider = first.provider(config(&["env", "-i", "sleep", "1000"]));
     let replica = first.start(&provider, 1).await;
-    until(|| variable(replica.pid, "RINGWAY_NONCE").is_none()).await;
+    until(|| runs(replica.pid, "sleep")).await;
+    assert_eq!(variable(replica.pid, "RINGWAY_NONCE"), None);
     let mut second = again(&first);
     let provider = second.provider(echo());
     let adopted = second.adopt(&provider, &replica.instance, None).await;
@@ -137,6 +139,7 @@ async fn many_are_adopted_at_once_and_each_is_asked_to_end() {
     for number in 0..MANY {
         replicas.push(first.start(&provider, number).await);
     }
+    until(|| fs::read_dir(first.directory.join("claims")).unwrap().count() == replicas.len()).await;
     let mut second = again(&first);
     let provider = second.provider(config);
     for (number, replica) in replicas.iter().enumerate() {
@@ -164,7 +167,7 @@ fn slow_launcher(directory: &std::path::Path, shows_nonce: bool) -> std::path::P
         format!("{wait}; exec {RINGWAY} \"$@\"")
     } else {
         format!(
-            "exec env -u RINGWAY_NONCE /bin/sh -c '{wait}; RINGWAY_NONCE=$0 exec {RINGWAY} \"$@\"' $RINGWAY_NONCE \"$@\""
+            "exec env -u RINGWAY_NONCE /bin/sh -c 'echo waiting; {wait}; RINGWAY_NONCE=$0 exec {RINGWAY} \"$@\"' $RINGWAY_NONCE \"$@\""
         )
     };
     script(directory, &text)
@@ -177,14 +180,15 @@ async fn a_launcher_that_nothing_could_recognize_does_not_run_its_command_later(
     let provider = first.provider(shell("echo ran; exec sleep 1000"));
     let replica = first.start(&provider, 1).await;
     let nonce = &replica.instance.intent.nonce;
-    until(|| stat(replica.pid).is_some() && holders(nonce).is_empty()).await;
+    until(|| first.log("Server-1") == "waiting\n").await;
+    assert!(stat(replica.pid).is_some() && holders(nonce).is_empty());
     let mut second = again(&first);
     not_found(&mut second, echo(), &replica.instance, None).await;
 
     fs::write(directory.join("gate"), "").unwrap();
     let (reason, tail) = first.ended(&replica.instance).await;
     assert_eq!(reason, "exited with code 126");
-    assert!(tail.len() == 1 && tail[0].contains("given up"), "{tail:?}");
+    assert!(tail.len() == 2 && tail[1].contains("given up"), "{tail:?}");
     assert!(holders(nonce).is_empty());
 }
 

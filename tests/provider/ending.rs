@@ -132,7 +132,7 @@ async fn a_signal_that_ringway_was_started_to_ignore_stops_a_replica() {
     let mut scene = Scene::launched_by(&directory, launcher);
     let provider = scene.provider(config(&["sleep", "1000"]));
     let replica = scene.start(&provider, 1).await;
-    until(|| fs::read_to_string(format!("/proc/{}/comm", replica.pid)).unwrap() == "sleep\n").await;
+    until(|| runs(replica.pid, "sleep")).await;
     let ignored = u64::from_str_radix(&status(replica.pid, "SigIgn"), 16).unwrap();
     assert_eq!(ignored & 0b11, 0, "SIGHUP and SIGINT: {ignored:x}");
     provider.end(replica.instance.id, Ending::Ask);

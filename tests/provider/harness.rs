@@ -206,6 +206,11 @@ pub(super) fn stat(pid: u32) -> Option<(String, u32, u32)> {
     (fields[0] != "Z").then(|| (fields[0].to_owned(), fields[2].parse().unwrap(), fields[3].parse().unwrap()))
 }
 
+/// Whether the process is this program by now.
+pub(super) fn runs(pid: u32, program: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == program)
+}
+
 pub(super) fn variable(pid: u32, name: &str) -> Option<String> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let text = String::from_utf8_lossy(&environment).into_owned();

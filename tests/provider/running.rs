@@ -40,7 +40,7 @@ async fn a_replica_has_three_descriptors() {
     assert!(!rustix::io::fcntl_getfd(&read).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
     let provider = scene.provider(config(&["sleep", "1000"]));
     let replica = scene.start(&provider, 1).await;
-    until(|| fs::read_to_string(format!("/proc/{}/comm", replica.pid)).unwrap() == "sleep\n").await;
+    until(|| runs(replica.pid, "sleep")).await;
     let link = |descriptor: &str| fs::read_link(format!("/proc/{}/fd/{descriptor}", replica.pid)).unwrap();
     let listing = fs::read_dir(format!("/proc/{}/fd", replica.pid)).unwrap();
     let mut descriptors: Vec<String> =
@@ -64,7 +64,7 @@ async fn what_tells_an_instance_is_in_its_environment_and_cannot_be_overridden()
         ..config(&["sleep", "1000"])
     });
     let replica = scene.start(&provider, 7).await;
-    until(|| fs::read_to_string(format!("/proc/{}/comm", replica.pid)).unwrap() == "sleep\n").await;
+    until(|| runs(replica.pid, "sleep")).await;
     let port = replica.instance.intent.port.to_string();
     for (name, value) in [
         ("GREETING", format!("Server-7 on {port}")),
