@@ -33,16 +33,11 @@ impl ProcessPlan {
     pub(super) fn command_line(&self, port: u16, name: &ReplicaName) -> Result<CommandLine, String> {
         let ringway = std::env::current_exe()
             .map_err(|error| format!("cannot start: where this program is, is unknown: {error}"))?;
-        let port = port.to_string();
-        let expand = |template: &str| {
-            template
-                .replace("{port}", &port)
-                .replace("{name}", name.as_str())
-                .replace("{ringway}", &ringway.to_string_lossy())
-        };
+        let ringway = ringway.to_string_lossy();
+        let expand = |template: &str| expand(template, port, name.as_str(), &ringway);
         let environment = self.config.environment.iter();
         Ok(CommandLine {
-            arguments: self.config.command.iter().map(|argument| expand(argument)).collect(),
+            arguments: self.config.command.iter().map(|template| expand(template)).collect(),
             environment: environment.map(|(key, value)| (key.to_string(), expand(value))).collect(),
         })
     }
@@ -66,4 +61,8 @@ impl ProcessPlan {
     pub(super) fn stop_signal(&self) -> StopSignal {
         self.config.supervision.stop_signal
     }
+}
+
+fn expand(template: &str, port: u16, name: &str, ringway: &str) -> String {
+    template.replace("{port}", &port.to_string()).replace("{name}", name).replace("{ringway}", ringway)
 }
