@@ -57,11 +57,13 @@ impl LogFile {
     fn read_end(&self) -> io::Result<(Vec<u8>, bool)> {
         let mut file = File::open(&self.path)?;
         let length = file.metadata()?.len();
-        let from = self.from.max(length.saturating_sub(TAIL_BYTES_MAX));
+        // Somebody may have cut the file meanwhile: then all of it is newer.
+        let own = if self.from <= length { self.from } else { 0 };
+        let from = own.max(length.saturating_sub(TAIL_BYTES_MAX));
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok((bytes, from > self.from))
+        Ok((bytes, from > own))
     }
 }
 
@@ -126,6 +128,9 @@ mod tests {
         writeln!(again, "of the second").unwrap();
         assert_eq!(later.tail(), ["of the second"]);
         assert_eq!(log.tail(), ["of the first instance", "of the second"]);
+        file.set_len(0).unwrap();
+        writeln!(again, "after a cut").unwrap();
+        assert_eq!(later.tail(), ["after a cut"]);
         fs::remove_dir_all(folder).unwrap();
     }
 

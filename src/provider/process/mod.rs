@@ -24,8 +24,9 @@
 //!
 //! The record and the claim name a process by its id, its start time and the boot id of the machine, and count only while
 //! such a process lives. Where neither does, the environments of all processes are searched for the nonce, once for all
-//! the instances of a start: 500 processes take about 4 ms on one core. That finds replicas whose claims somebody deleted, and
-//! what a replica's first process left behind when it died while no Ringway watched.
+//! the instances of a start and beside the control thread: 10 ms for 580 processes (2 virtual cores, debug build). That
+//! finds replicas whose claims somebody deleted, and what a replica's first process left behind when it died while no
+//! Ringway watched.
 //!
 //! The environment is not asked to confirm a record or a claim when it names no nonce at all: servers that write their
 //! state into the process title overwrite it, and a process id together with a start time in hundredths of a second
@@ -67,7 +68,7 @@ use crate::base::replica_name::ReplicaName;
 
 /// Ports that are promised to intents at most. An intent that is dropped without [`ProcessProvider::start`] gives its
 /// port back when so many younger ones are waiting.
-const PREPARED_MAX: usize = 256;
+const PREPARED_MAX: usize = 1024;
 
 /// What the process providers of all services of one Ringway have in common.
 #[derive(Clone, Debug)]
