@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A count with one writer. Adding is a load and a store, no locked instruction; readers see a value that is at most a
-/// moment old.
+/// moment old. Whoever sees a value that was [`set`](Counter::set) sees all that its writer counted before.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -26,12 +26,12 @@ impl Counter {
 
     /// Replaces the value. Only the owning thread may call this.
     pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
+        self.0.store(value, Ordering::Release);
     }
 
     /// The value now.
     pub fn value(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 

@@ -6,9 +6,11 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use super::body_key::{self, Unplaced};
 use super::client::{After, Client};
 use super::core::{Core, Epoch, Lifecycle};
 use super::download::{self, Answer, Asked, Cut, NoAnswer, Upload};
+use super::in_flight::InFlight;
 use super::inbound::{Filled, Inbound};
 use super::request::{Request, RequestBody};
 use super::transfer::Moved;
@@ -16,12 +18,14 @@ use super::tunnel::tunnel;
 use super::upstream::{Upstream, UpstreamConnection};
 use crate::base::core_counters::Phase;
 use crate::base::policy::Timeouts;
+use crate::base::replica_counts::Counts;
 use crate::base::time::Moment;
 use crate::engine::{Engine, IoError, Timer, Writer};
 use crate::message::{Method, StatusCode};
-use crate::placement::{ObservationKind, ReplicaId};
+use crate::placement::{KeyHash, ObservationKind, ReplicaId};
 use crate::proxy::answer::OwnAnswer;
 use crate::proxy::fault::UpstreamFault;
+use crate::proxy::key::Key;
 use crate::proxy::retry::{Attempts, FailedAttempt, Verdict};
 
 /// What a client is told to wait for before it tries a service without capacity again.
@@ -33,8 +37,8 @@ const TRIED_MAX: usize = crate::base::policy::RETRIES_MAX as usize + 1;
 enum Outcome<E: Engine> {
     /// The whole answer is queued for the client.
     Answered(Answer),
-    /// The replica switched protocols; the client has yet to be told.
-    Switched(UpstreamConnection<E>),
+    /// The replica switched protocols; the client has yet to be told. The attempt lasts as long as the tunnel.
+    Switched(UpstreamConnection<E>, InFlight<E>),
     /// The answer broke off after its head was queued.
     Cut(Answer, Cut),
     /// The attempt failed before an answer.
@@ -45,13 +49,15 @@ enum Outcome<E: Engine> {
 
 /// What a client did wrong while its request was under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ClientFault {
+pub(super) enum ClientFault {
     /// It is gone.
     Gone,
     /// It stopped sending its body.
     Stalled,
     /// Its body breaks the chunked coding.
     Malformed,
+    /// Its request has no key, where its service asks for one.
+    NoKey,
 }
 
 /// Serves one request.
@@ -63,21 +69,34 @@ pub(super) async fn exchange<E: Engine>(
     core.counters.requests.increment();
     core.counters.exchanges_open.increment();
     request.service.earn_budget();
-    let after = attempts(core, client, &mut request).await;
+    let placed = match request.key {
+        Key::Hash(hash) => Ok(hash),
+        Key::InBody(key) => body_key::place(core, client, &mut request, key).await,
+    };
+    let after = match placed {
+        Ok(hash) => attempts(core, client, &mut request, hash).await,
+        Err(Unplaced::Client(fault)) => client_failed(core, client, &request, fault).await,
+        Err(Unplaced::NoService) => refuse(core, client, &request, StatusCode::NOT_FOUND).await,
+    };
     core.counters.latency.record(core.now() - request.began);
     client.count_bytes(core);
     core.counters.exchanges_open.decrement();
     after
 }
 
-async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &mut Request<E>) -> After {
+async fn attempts<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &mut Request<E>,
+    hash: KeyHash,
+) -> After {
     let mut attempts = Attempts::new(request.method, &request.service.service.retries);
     let mut tried = Tried::default();
     let mut same: Option<Rc<Upstream<E>>> = None;
     loop {
         let epoch = core.epoch();
         let fresh = same.is_some();
-        let picked = same.take().or_else(|| request.service.pick(request.hash, tried.ids()).cloned());
+        let picked = same.take().or_else(|| request.service.pick(hash, tried.ids(), core.now()).cloned());
         let Some(upstream) = picked else {
             return give_up(core, client, request, UpstreamFault::NoneUp).await;
         };
@@ -85,11 +104,13 @@ async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &m
             core.counters.retries.increment();
         }
         tried.add(upstream.replica.id);
-        let outcome = attempt(core, client, request, &upstream, fresh, epoch).await;
+        let in_flight = InFlight::begin(&upstream);
+        let outcome = attempt(core, client, request, in_flight, fresh, epoch).await;
         let failed = match outcome {
             Outcome::Failed(failed) => failed,
             outcome => return conclude(core, client, request, outcome).await,
         };
+        upstream.counts().failures.increment();
         observe(core, &upstream, &failed);
         let again = match request.service.judge(&mut attempts, &failed) {
             Verdict::SameReplica => Some(upstream.replica.id),
@@ -147,10 +168,11 @@ async fn attempt<E: Engine>(
     core: &Core<E>,
     client: &mut Client<E>,
     request: &mut Request<E>,
-    upstream: &Rc<Upstream<E>>,
+    in_flight: InFlight<E>,
     fresh: bool,
     epoch: Epoch<'_, E>,
 ) -> Outcome<E> {
+    let upstream = &in_flight.upstream;
     let timeouts = request.service.service.timeouts;
     let mut connection = match upstream.acquire(&core.engine, &mut client.timer, &timeouts, fresh).await {
         Ok(connection) => connection,
@@ -168,15 +190,15 @@ async fn attempt<E: Engine>(
     connection.writer.buffer().extend_from_slice(&request.head);
     let received = if request.body.is_sent_at_once() {
         request.body.replay(&mut connection.writer);
-        send_and_receive(core, client, request, &mut connection, epoch, &timeouts).await
+        send_and_receive(core, client, request, &mut connection, epoch, upstream.counts()).await
     } else {
         drop(epoch);
-        send_while_receiving(core, client, request, &mut connection, &timeouts).await
+        send_while_receiving(core, client, request, &mut connection, upstream.counts()).await
     };
     let sent_any = connection.writer.taken() > taken_before;
     match received {
         Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
-            Outcome::Switched(connection)
+            Outcome::Switched(connection, in_flight)
         }
         Received::Answer(answer) => {
             if answer.upstream_persists {
@@ -212,29 +234,35 @@ async fn send_and_receive<E: Engine>(
     request: &Request<E>,
     connection: &mut UpstreamConnection<E>,
     epoch: Epoch<'_, E>,
-    timeouts: &Timeouts,
+    counts: &Counts,
 ) -> Received {
+    let timeouts = &request.service.service.timeouts;
     let flushed = download::flush_upstream(core, &mut connection.writer, &mut client.timer, timeouts).await;
     drop(epoch);
     // A replica that does not read may still have answered, and closed, before it got the request.
-    let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte };
+    let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte, counts };
     let asked = asked(request);
     receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
 }
 
 /// The request was sent, or could not be, before the answer is waited for.
-struct Sent {
+struct Sent<'a> {
     whole: bool,
     deadline: Moment,
+    counts: &'a Counts,
 }
 
-impl Upload for Sent {
+impl Upload for Sent<'_> {
     fn is_done(&self) -> bool {
         self.whole
     }
 
     fn head_deadline(&self) -> Moment {
         self.deadline
+    }
+
+    fn note_answer(&self) {
+        self.counts.answers.increment();
     }
 }
 
@@ -244,11 +272,17 @@ async fn send_while_receiving<E: Engine>(
     client: &mut Client<E>,
     request: &mut Request<E>,
     connection: &mut UpstreamConnection<E>,
-    timeouts: &Timeouts,
+    counts: &Counts,
 ) -> Received {
     let asked = asked(request);
-    let progress =
-        Progress { ended: Cell::new(None), whole: Cell::new(false), answering: Cell::new(false), timeouts };
+    let timeouts = &asked.timeouts;
+    let progress = Progress {
+        ended: Cell::new(None),
+        whole: Cell::new(false),
+        answering: Cell::new(false),
+        timeouts,
+        counts,
+    };
     let mut upload_timer = core.engine.handle().timer();
     let mut upload = pin!(upload(
         core,
@@ -294,6 +328,7 @@ struct Progress<'a> {
     /// The answer's head is queued for the client.
     answering: Cell<bool>,
     timeouts: &'a Timeouts,
+    counts: &'a Counts,
 }
 
 impl Upload for Progress<'_> {
@@ -308,6 +343,7 @@ impl Upload for Progress<'_> {
 
     fn note_answer(&self) {
         self.answering.set(true);
+        self.counts.answers.increment();
     }
 }
 
@@ -399,10 +435,11 @@ async fn conclude<E: Engine>(
                 After::Linger
             }
         }
-        Outcome::Switched(connection) => {
+        Outcome::Switched(connection, in_flight) => {
             core.counters.answered(StatusCode::SWITCHING_PROTOCOLS.number());
             core.counters.tunnels.increment();
             tunnel(core, client, connection, request.service.service.timeouts.tunnel).await;
+            drop(in_flight);
             After::Close
         }
         Outcome::Cut(answer, cut) => {
@@ -437,9 +474,19 @@ async fn client_failed<E: Engine>(
             return After::Close;
         }
         ClientFault::Stalled => StatusCode::REQUEST_TIMEOUT,
-        ClientFault::Malformed => StatusCode::BAD_REQUEST,
+        ClientFault::Malformed | ClientFault::NoKey => StatusCode::BAD_REQUEST,
     };
     core.counters.bad_requests.increment();
+    refuse(core, client, request, status).await
+}
+
+/// Answers a request that goes to no replica; the rest of its body is not read.
+async fn refuse<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &Request<E>,
+    status: StatusCode,
+) -> After {
     let own = OwnAnswer { status, retry_after_s: None, head_only: request.method == Method::Head };
     client.answer(core, own, None).await
 }

@@ -1,6 +1,7 @@
 //! From a request to its replicas: service, key hash, slot, ordered replicas. Pure but for [`published`], which hands
 //! the one immutable [`snapshot::Snapshot`] to the cores.
 
+pub mod bounded_load;
 pub mod hash;
 pub mod observation;
 pub mod published;
