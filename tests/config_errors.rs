@@ -174,7 +174,7 @@ fn what_a_later_version_has() {
             "placement = { algorithm = \"ketama\" }",
             (3, "service[0].placement.algorithm", "use \"rendezvous\""),
         ),
-        ("key = \"json:id\"", (3, "service[0].key", "does not read keys from bodies yet")),
+        ("key = \"json:\"", (3, "service[0].key", "json:FIELD")),
         ("heartbeat = { path = \"/\" }", (3, "service[0].heartbeat", "does not have heartbeats yet")),
         (
             "\nreplication = { factor = 2 }",

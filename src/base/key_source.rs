@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The longest name of a header field, cookie or query parameter that a key may be read from, in bytes.
+/// The longest name of a header field, cookie, query parameter or JSON member that a key may be read from, in bytes.
 pub const KEY_NAME_BYTES_MAX: usize = 128;
 /// The last path segment that a key may be read from.
 pub const SEGMENT_MAX: usize = 64;
@@ -50,14 +50,14 @@ pub enum Fallback {
 pub enum KeySourceError {
     /// The word before the colon is not known.
     #[error(
-        "'{0}' is no key; write path, uri, host, client-ip, header:NAME, cookie:NAME, query:NAME, segment:N or random"
+        "'{0}' is no key; write path, uri, host, client-ip, header:NAME, cookie:NAME, query:NAME, segment:N, json:FIELD or random"
     )]
     Unknown(Box<str>),
-    /// `json:FIELD`: planned, not built.
+    /// `json:` without a proper member's name.
     #[error(
-        "this version does not read keys from bodies yet ('{0}'); use a header, a cookie, the query or the path"
+        "'{0}' needs the name of a member; write it as json:FIELD, with at most {KEY_NAME_BYTES_MAX} bytes and no quotes, backslashes or control characters"
     )]
-    Body(Box<str>),
+    Json(Box<str>),
     /// A word that takes a name, without a proper one.
     #[error(
         "'{written}' needs the name of a {what}; write it as {what}:NAME, with at most {KEY_NAME_BYTES_MAX} bytes and no spaces"
@@ -88,7 +88,8 @@ impl FromStr for KeySource {
             "query" if is_query_name(name) => Ok(KeySource::Query(name.into())),
             "query" => Err(KeySourceError::Name { written: written.into(), what: "query" }),
             "segment" => segment(name).ok_or_else(|| KeySourceError::Segment(written.into())),
-            "json" => Err(KeySourceError::Body(written.into())),
+            "json" if is_member_name(name) => Ok(KeySource::Json(name.into())),
+            "json" => Err(KeySourceError::Json(written.into())),
             _ => Err(KeySourceError::Unknown(written.into())),
         }
     }
@@ -105,7 +106,7 @@ fn plain_source(written: &str) -> Result<KeySource, KeySourceError> {
         "cookie" => Err(KeySourceError::Name { written: written.into(), what: "cookie" }),
         "query" => Err(KeySourceError::Name { written: written.into(), what: "query" }),
         "segment" => Err(KeySourceError::Segment(written.into())),
-        "json" => Err(KeySourceError::Body(written.into())),
+        "json" => Err(KeySourceError::Json(written.into())),
         _ => Err(KeySourceError::Unknown(written.into())),
     }
 }
@@ -128,6 +129,12 @@ fn is_query_name(name: &str) -> bool {
     (1..=KEY_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_name_byte)
 }
 
+/// A member's name that is written in JSON as it is.
+fn is_member_name(name: &str) -> bool {
+    let is_plain = |character: char| !character.is_control() && !matches!(character, '"' | '\\');
+    (1..=KEY_NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(is_plain)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +152,8 @@ mod tests {
             ("query:a:b", KeySource::Query("a:b".into())),
             ("segment:1", KeySource::Segment(1)),
             ("segment:64", KeySource::Segment(64)),
+            ("json:request_id", KeySource::Json("request_id".into())),
+            ("json:Nom d\u{e9}:1", KeySource::Json("Nom d\u{e9}:1".into())),
             ("random", KeySource::Random),
         ];
         for (written, expected) in cases {
@@ -171,8 +180,11 @@ mod tests {
             ("segment:65", "from 1 to 64"),
             ("segment:+1", "from 1 to 64"),
             ("segment:99999999999999999999", "from 1 to 64"),
-            ("json:request_id", "does not read keys from bodies yet"),
-            ("json", "does not read keys from bodies yet"),
+            ("json", "json:FIELD"),
+            ("json:", "json:FIELD"),
+            ("json:a\"b", "json:FIELD"),
+            ("json:a\\b", "json:FIELD"),
+            ("json:a\tb", "json:FIELD"),
         ];
         for (written, expected) in cases {
             let error = written.parse::<KeySource>().unwrap_err().to_string();
