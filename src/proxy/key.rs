@@ -165,3 +165,103 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 fn segment(path: &[u8], number: usize) -> Option<&[u8]> {
     path.split(|&byte| byte == b'/').nth(number).filter(|segment| !segment.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h1::{self, HeadLimits, Parse};
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+    /// The key of `head` by these sources.
+    fn key(
+        sources: &[&str],
+        fallback: Fallback,
+        hasher: KeyHasher,
+        head: &str,
+        has_body: bool,
+    ) -> Option<Key> {
+        let sources: Vec<KeySource> = sources.iter().map(|source| source.parse().unwrap()).collect();
+        let mut fields = Default::default();
+        let head = format!("{head}\r\n\r\n");
+        let Ok(Parse::Complete { head, .. }) =
+            h1::parse_request(head.as_bytes(), &mut fields, &HeadLimits::default())
+        else {
+            panic!("{head}");
+        };
+        let rule = KeyRule { sources: &sources, fallback, hasher };
+        find(&rule, &head, Circumstances { peer: PEER, has_body, random: 98_000_407 })
+    }
+
+    fn of_head(source: &str, head: &str) -> Option<Key> {
+        key(&[source], Fallback::Reject, KeyHasher::Xxh3, head, false)
+    }
+
+    const HEAD: &str =
+        "GET /a//c?x=1&id=7&id=8 HTTP/1.1\r\nHost: Some.Example:80\r\nX-Id: 42\r\nCookie: a=1; id=c; id=d";
+
+    #[test]
+    fn each_source_finds_its_bytes() {
+        let cases: [(&str, Option<&[u8]>); 14] = [
+            ("path", Some(b"/a//c")),
+            ("uri", Some(b"/a//c?x=1&id=7&id=8")),
+            ("host", Some(b"some.example")),
+            ("client-ip", Some(&[192, 0, 2, 7])),
+            ("header:x-id", Some(b"42")),
+            ("header:x-other", None),
+            ("cookie:id", Some(b"c")),
+            ("cookie:i", None),
+            ("query:id", Some(b"7")),
+            ("query:y", None),
+            ("segment:1", Some(b"a")),
+            ("segment:2", None),
+            ("segment:3", Some(b"c")),
+            ("random", Some(b"000407")),
+        ];
+        for (source, expected) in cases {
+            let expected = expected.map(|bytes| Key::Hash(KeyHash::of(bytes)));
+            assert_eq!(of_head(source, HEAD), expected, "{source}");
+        }
+        let absolute = "GET http://h.example?q=1 HTTP/1.1\r\nHost: h.example";
+        assert_eq!(of_head("uri", absolute), Some(Key::Hash(KeyHash::of(b"/?q=1"))));
+    }
+
+    #[test]
+    fn every_key_goes_through_the_hasher_and_a_random_one_is_six_digits() {
+        let by_id = |sources: &[&str], fallback| key(sources, fallback, KeyHasher::RequestId, HEAD, false);
+        let id = |id| Some(Key::Hash(KeyHash::from_u64(id)));
+        assert_eq!(by_id(&["header:x-id"], Fallback::Reject), id(42));
+        assert_eq!(by_id(&["query:id"], Fallback::Reject), id(7));
+        assert_eq!(by_id(&["random"], Fallback::Reject), id(407));
+        assert_eq!(by_id(&["query:none"], Fallback::Random), id(407));
+        assert_eq!(by_id(&["query:none"], Fallback::Reject), None);
+        let sum = key(&["path"], Fallback::Reject, KeyHasher::ByteSum, HEAD, false);
+        assert_eq!(sum, id(b"/a//c".iter().map(|&byte| u64::from(byte)).sum()));
+    }
+
+    #[test]
+    fn a_body_is_asked_only_if_there_is_one_and_no_earlier_source_has_a_key() {
+        let find =
+            |sources: &[&str], fallback, has_body| key(sources, fallback, KeyHasher::Xxh3, HEAD, has_body);
+        let header = KeyHash::of(b"42");
+        let in_body = |sources, otherwise| Some(Key::InBody(BodyKey { sources, otherwise }));
+        let cases: [(&[&str], bool, Option<Key>); 6] = [
+            (&["json:id", "header:x-id"], true, in_body(1, Some(header))),
+            (&["json:id", "header:x-id"], false, Some(Key::Hash(header))),
+            (&["header:x-id", "json:id"], true, Some(Key::Hash(header))),
+            (&["json:a", "query:none", "json:b", "header:x-id", "json:c"], true, in_body(3, Some(header))),
+            (&["query:none", "json:id"], true, in_body(2, None)),
+            (&["query:none", "json:id"], false, None),
+        ];
+        for (sources, has_body, expected) in cases {
+            assert_eq!(find(sources, Fallback::Reject, has_body), expected, "{sources:?}, {has_body}");
+        }
+        let random = KeyHash::of(b"000407");
+        assert_eq!(find(&["json:id"], Fallback::Random, true), in_body(1, Some(random)));
+        let Some(Key::InBody(key)) = find(cases[3].0, Fallback::Reject, true) else {
+            panic!("no key in the body")
+        };
+        let sources: Vec<KeySource> = cases[3].0.iter().map(|source| source.parse().unwrap()).collect();
+        assert_eq!(key.fields(&sources).collect::<Vec<_>>(), ["a", "b"]);
+    }
+}
