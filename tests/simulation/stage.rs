@@ -88,7 +88,7 @@ impl Stage {
         connections_max: usize,
     ) -> Stage {
         let empty = Snapshot::empty(COUNTED_CORES);
-        let published = Published::new(Snapshot::build(vec![spec], Some(&empty)).unwrap());
+        let published = Published::new(Snapshot::build(vec![spec], Some(&empty)).expect("its members fit"));
         let counted = Counted::default();
         counted.note(&published.current());
         let (sender, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
@@ -129,7 +129,7 @@ impl Stage {
     /// Publishes another form of the service.
     pub(crate) fn publish(&self, specs: Vec<ServiceSpec>) {
         let mut published = self.published.borrow_mut();
-        let next = Snapshot::build(specs, Some(&published.current())).unwrap();
+        let next = Snapshot::build(specs, Some(&published.current())).expect("its members fit");
         self.counted.note(&published.publish(next));
     }
 
