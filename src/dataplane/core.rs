@@ -325,7 +325,9 @@ impl<E: Engine> ServiceView<E> {
         if let Some(loads) = &self.loads {
             loads.refresh(&self.upstreams, now);
         }
-        let has_room = |index| self.loads.as_ref().is_none_or(|loads| loads.has_room(&self.upstreams, index));
+        let mut all = None;
+        let mut has_room =
+            |index| self.loads.as_ref().is_none_or(|loads| loads.has_room(&self.upstreams, index, &mut all));
         let (mut first_up, mut first_untried) = (None, None);
         for index in self.service.table().order(hash).map(usize::from) {
             let Some(upstream) = self.upstreams.get(index).filter(|one| one.replica.health.is_up()) else {

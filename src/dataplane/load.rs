@@ -24,6 +24,13 @@ pub(super) struct Loads {
     due: Cell<Moment>,
 }
 
+/// What the replicas that are up have together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Total {
+    in_flight: u64,
+    weights: u64,
+}
+
 impl Loads {
     /// The loads of so many replicas, not sampled yet.
     pub(super) fn new(rule: BoundedLoad, replicas: usize) -> Self {
@@ -44,22 +51,33 @@ impl Loads {
     }
 
     /// Whether the replica at `index` has less in flight than its bound. Below the floor of every bound this is two
-    /// loads; above it all replicas are added up, some nanoseconds for each.
-    pub(super) fn has_room<E: Engine>(&self, upstreams: &[Rc<Upstream<E>>], index: usize) -> bool {
-        let Some(upstream) = upstreams.get(index) else { return false };
+    /// loads; above it all replicas are added up, some nanoseconds for each, and `all` keeps that for the rest of a pick.
+    pub(super) fn has_room<E: Engine>(
+        &self,
+        upstreams: &[Rc<Upstream<E>>],
+        index: usize,
+        all: &mut Option<Total>,
+    ) -> bool {
         let load = self.of(upstreams, index);
         if load < bounded_load::IN_FLIGHT_FLOOR {
             return true;
         }
-        // Who is down takes no share, or all would be over their bounds when half of the replicas are.
-        let up = (0..upstreams.len()).filter(|&index| upstreams[index].replica.health.is_up());
-        let (total, weights) = up.fold((0, 0), |(total, weights), index| {
-            (total + self.of(upstreams, index), weights + u64::from(upstreams[index].replica.weight))
-        });
-        load < bounded_load::bound(self.rule, total, u64::from(upstream.replica.weight), weights)
+        let all = all.get_or_insert_with(|| self.total(upstreams));
+        let weight = upstreams.get(index).map_or(0, |upstream| u64::from(upstream.replica.weight));
+        load < bounded_load::bound(self.rule, all.in_flight, weight, all.weights)
+    }
+
+    /// Who is down takes no share, or all would be over their bounds when half of the replicas are.
+    fn total<E: Engine>(&self, upstreams: &[Rc<Upstream<E>>]) -> Total {
+        let up = upstreams.iter().enumerate().filter(|(_, upstream)| upstream.replica.health.is_up());
+        up.fold(Total::default(), |total, (index, upstream)| Total {
+            in_flight: total.in_flight + self.of(upstreams, index),
+            weights: total.weights + u64::from(upstream.replica.weight),
+        })
     }
 
     fn of<E: Engine>(&self, upstreams: &[Rc<Upstream<E>>], index: usize) -> u64 {
-        self.others.get(index).map_or(0, Cell::get) + upstreams[index].in_flight()
+        let own = upstreams.get(index).map_or(0, |upstream| upstream.in_flight());
+        self.others.get(index).map_or(0, Cell::get) + own
     }
 }
