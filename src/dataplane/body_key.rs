@@ -1,8 +1,8 @@
 //! A key that may stand in a request's body: the body's first bytes are awaited and looked at, and stay to be forwarded.
 
+use super::attempt::ClientFault;
 use super::client::Client;
 use super::core::Core;
-use super::exchange::ClientFault;
 use super::inbound::Filled;
 use super::request::Request;
 use crate::base::core_counters::Phase;

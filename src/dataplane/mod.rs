@@ -4,6 +4,7 @@
 //! body over an `upstream` connection, `transfer` relays bodies, `tunnel` what is no HTTP any more. Everything is generic
 //! over the engine, and the simulated one runs all of it.
 
+mod attempt;
 mod body_key;
 mod client;
 mod core;
