@@ -309,6 +309,22 @@ fn a_request_that_waited_for_its_key_goes_by_the_newest_replicas() {
 }
 
 #[test]
+fn a_drain_waits_for_a_request_whose_key_is_awaited() {
+    play(by_body(), |stage| async move {
+        mirrors(&stage);
+        let body = r#"{"id":"x"}"#;
+        let request = sized("", body);
+        let (mut receiving, mut sending) = ask(&stage, &request[..request.len() - 5]).await;
+        stage.sleep_ms(5).await;
+        stage.begin_drain(Duration::ZERO, Duration::from_secs(10));
+        stage.sleep_ms(100).await;
+        sending.send(&request[request.len() - 5..]).await.expect("the proxy takes it");
+        assert_eq!(answer(&mut receiving).await, Ok(mirrored(&stage, "x", body)));
+        assert_eq!(stage.ended().await.connections_cut, 0);
+    });
+}
+
+#[test]
 fn a_put_whose_first_replica_is_gone_goes_to_the_next_with_its_whole_body() {
     play(by_body(), |stage: Rc<Stage>| async move {
         let body = r#"{"id":"x","more":[1,2,3]}"#;
