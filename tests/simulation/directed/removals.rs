@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use ringway::base::policy::ClientLimits;
+use ringway::base::policy::{ClientLimits, PoolLimits};
 use ringway::engine::Engine;
 use ringway::engine::simulated::{Faults, Random, Simulated};
 use ringway::placement::{Replica, RouteRule, ServiceSpec};
@@ -15,6 +15,12 @@ use crate::wire;
 
 const REPLICAS: usize = 3;
 const SEEDS: u64 = 60;
+
+/// A service with so few connections that many a request waits for one between its pick and its sending.
+fn narrow() -> ServiceSpec {
+    let connections_max = 2.try_into().expect("not zero");
+    ServiceSpec { pool: PoolLimits { connections_max, ..PoolLimits::default() }, ..web(REPLICAS) }
+}
 
 /// How the replica is taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +44,7 @@ fn late_requests(seed: u64, way: Way, patience: Patience) -> u64 {
     let faults =
         Faults { latency: Duration::from_micros(200), slow: 0.1, short_write: 0.2, ..Faults::default() };
     let engine = Simulated::new(seed, faults);
-    let stage = Rc::new(Stage::raise(&engine, web(REPLICAS), ClientLimits::default(), 1_000));
+    let stage = Rc::new(Stage::raise(&engine, narrow(), ClientLimits::default(), 1_000));
     let (late, counted) = (Rc::new(Cell::new(0)), stage.counted.clone());
     engine.run(run(stage, seed, way, patience, late.clone()));
     assert_eq!(counted.sum(|counts| &counts.in_flight), 0, "seed {seed}");
@@ -65,7 +71,7 @@ async fn run(stage: Rc<Stage>, seed: u64, way: Way, patience: Patience, late: Rc
             }
         });
     }
-    let clients = Rc::new(Cell::new(12));
+    let clients = Rc::new(Cell::new(24));
     for number in 0..clients.get() {
         let (stage, left) = (stage.clone(), clients.clone());
         let task = client(stage.clone(), Random::new(seed << 8 | number));
@@ -102,10 +108,10 @@ async fn client(stage: Rc<Stage>, mut random: Random) {
 async fn take_out(stage: &Stage, way: Way, patience: Patience) {
     let leaver = stage.snapshot().services[0].replicas[0].clone();
     let spec = match way {
-        Way::Leave => ServiceSpec { replicas: web(REPLICAS).replicas[1..].to_vec(), ..web(0) },
+        Way::Leave => ServiceSpec { replicas: narrow().replicas[1..].to_vec(), ..narrow() },
         Way::Down => {
             leaver.health.clear();
-            let mut spec = web(REPLICAS);
+            let mut spec = narrow();
             spec.retries.budget_burst += 1;
             spec
         }
