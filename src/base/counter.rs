@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A count with one writer. Adding is a load and a store, no locked instruction; readers see a value that is at most a
-/// moment old.
+/// moment old. Whoever sees a value that was [`set`](Counter::set) sees all that its writer counted before.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 

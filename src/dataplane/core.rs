@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 
+use super::load::Loads;
 use super::upstream::Upstream;
 use crate::base::core_counters::CoreCounters;
 use crate::base::mailbox::Mailbox;
@@ -88,6 +89,8 @@ pub(super) struct View<E: Engine> {
 pub(super) struct ServiceView<E: Engine> {
     pub(super) service: Arc<Service>,
     pub(super) upstreams: Box<[Rc<Upstream<E>>]>,
+    /// Where the service bounds its replicas' loads.
+    loads: Option<Loads>,
     budget: RefCell<RetryBudget>,
 }
 
@@ -265,11 +268,12 @@ impl<E: Engine> View<E> {
                     .map(|replica| match known.entry(replica.id) {
                         Entry::Occupied(old) if old.get().has(&limits) => old.remove(),
                         // One with other bounds stays among those that are gone.
-                        _ => Rc::new(Upstream::new(replica.clone(), limits, counters.clone())),
+                        _ => Rc::new(Upstream::new(replica.clone(), limits, counters.clone(), core)),
                     })
                     .collect();
                 let budget = RefCell::new(RetryBudget::new(&service.retries));
-                Rc::new(ServiceView { service: service.clone(), upstreams, budget })
+                let loads = service.bounded_load.map(|rule| Loads::new(rule, service.replicas.len()));
+                Rc::new(ServiceView { service: service.clone(), upstreams, loads, budget })
             })
             .collect();
         // In the order of the old view: the map's own is another in each process, and a simulation must repeat itself.
@@ -296,21 +300,54 @@ impl<E: Engine> View<E> {
 }
 
 impl<E: Engine> ServiceView<E> {
-    /// The first replica in the key's order that is up and whose id is not in `tried`; if all that are up were tried,
-    /// the first that is up.
-    pub(super) fn pick(&self, hash: KeyHash, tried: &[Option<ReplicaId>]) -> Option<&Rc<Upstream<E>>> {
-        let order = || self.service.table().order(hash).map(|index| &self.upstreams[usize::from(index)]);
-        let mut up = order().filter(|upstream| upstream.replica.health.is_up());
-        let first = up.next()?;
-        if !tried.contains(&Some(first.replica.id)) {
+    /// The first replica in the key's order that is up, was not tried and, where the service bounds loads, is not over
+    /// its bound; if all are over, the first of them; if all that are up were tried, the first that is up.
+    pub(super) fn pick(
+        &self,
+        hash: KeyHash,
+        tried: &[Option<ReplicaId>],
+        now: Moment,
+    ) -> Option<&Rc<Upstream<E>>> {
+        // Nearly every request ends here: one row of the table, one health bit.
+        let first = self.upstreams.get(usize::from(self.service.table().first(hash)?))?;
+        if first.replica.health.is_up() && !tried.contains(&Some(first.replica.id)) && self.loads.is_none() {
             return Some(first);
         }
-        Some(up.find(|upstream| !tried.contains(&Some(upstream.replica.id))).unwrap_or(first))
+        self.pick_in_order(hash, tried, now)
     }
 
-    /// The connections to a replica, if it is a member.
+    fn pick_in_order(
+        &self,
+        hash: KeyHash,
+        tried: &[Option<ReplicaId>],
+        now: Moment,
+    ) -> Option<&Rc<Upstream<E>>> {
+        if let Some(loads) = &self.loads {
+            loads.refresh(&self.upstreams, now);
+        }
+        let mut all = None;
+        let mut has_room =
+            |index| self.loads.as_ref().is_none_or(|loads| loads.has_room(&self.upstreams, index, &mut all));
+        let (mut first_up, mut first_untried) = (None, None);
+        for index in self.service.table().order(hash).map(usize::from) {
+            let Some(upstream) = self.upstreams.get(index).filter(|one| one.replica.health.is_up()) else {
+                continue;
+            };
+            first_up = first_up.or(Some(upstream));
+            if tried.contains(&Some(upstream.replica.id)) {
+                continue;
+            }
+            if has_room(index) {
+                return Some(upstream);
+            }
+            first_untried = first_untried.or(Some(upstream));
+        }
+        first_untried.or(first_up)
+    }
+
+    /// The connections to a replica, if it is a member that is up.
     pub(super) fn upstream_of(&self, id: ReplicaId) -> Option<&Rc<Upstream<E>>> {
-        self.upstreams.iter().find(|upstream| upstream.replica.id == id)
+        self.upstreams.iter().find(|one| one.replica.id == id && one.replica.health.is_up())
     }
 
     /// Counts a request towards the retry budget.

@@ -1,58 +1,28 @@
 //! One exchange: a request to a replica, its answer to the client, and what is done when that fails.
 
-use std::cell::Cell;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 
+use super::attempt::{ClientFault, Outcome, attempt};
+use super::body_key::{self, Unplaced};
 use super::client::{After, Client};
-use super::core::{Core, Epoch, Lifecycle};
-use super::download::{self, Answer, Asked, Cut, NoAnswer, Upload};
-use super::inbound::{Filled, Inbound};
-use super::request::{Request, RequestBody};
-use super::transfer::Moved;
+use super::core::{Core, Lifecycle};
+use super::download::Cut;
+use super::in_flight::InFlight;
+use super::request::Request;
 use super::tunnel::tunnel;
-use super::upstream::{Upstream, UpstreamConnection};
-use crate::base::core_counters::Phase;
-use crate::base::policy::Timeouts;
-use crate::base::time::Moment;
-use crate::engine::{Engine, IoError, Timer, Writer};
+use super::upstream::Upstream;
+use crate::engine::{Engine, Writer};
 use crate::message::{Method, StatusCode};
-use crate::placement::{ObservationKind, ReplicaId};
+use crate::placement::{KeyHash, ObservationKind, ReplicaId};
 use crate::proxy::answer::OwnAnswer;
 use crate::proxy::fault::UpstreamFault;
+use crate::proxy::key::Key;
 use crate::proxy::retry::{Attempts, FailedAttempt, Verdict};
 
 /// What a client is told to wait for before it tries a service without capacity again.
 const RETRY_AFTER_S: u32 = 1;
 /// The most replicas that one exchange can have tried: one more than [`crate::base::policy::RETRIES_MAX`].
 const TRIED_MAX: usize = crate::base::policy::RETRIES_MAX as usize + 1;
-
-/// How an attempt that was not repeated ended.
-enum Outcome<E: Engine> {
-    /// The whole answer is queued for the client.
-    Answered(Answer),
-    /// The replica switched protocols; the client has yet to be told.
-    Switched(UpstreamConnection<E>),
-    /// The answer broke off after its head was queued.
-    Cut(Answer, Cut),
-    /// The attempt failed before an answer.
-    Failed(FailedAttempt),
-    /// The client's part failed.
-    Client(ClientFault),
-}
-
-/// What a client did wrong while its request was under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ClientFault {
-    /// It is gone.
-    Gone,
-    /// It stopped sending its body.
-    Stalled,
-    /// Its body breaks the chunked coding.
-    Malformed,
-}
 
 /// Serves one request.
 pub(super) async fn exchange<E: Engine>(
@@ -63,33 +33,50 @@ pub(super) async fn exchange<E: Engine>(
     core.counters.requests.increment();
     core.counters.exchanges_open.increment();
     request.service.earn_budget();
-    let after = attempts(core, client, &mut request).await;
+    let placed = match request.key {
+        Key::Hash(hash) => Ok(hash),
+        Key::InBody(key) => body_key::place(core, client, &mut request, key).await,
+    };
+    let after = match placed {
+        Ok(hash) => attempts(core, client, &mut request, hash).await,
+        Err(Unplaced::Client(fault)) => client_failed(core, client, &request, fault).await,
+        Err(Unplaced::NoService) => refuse(core, client, &request, StatusCode::NOT_FOUND).await,
+    };
     core.counters.latency.record(core.now() - request.began);
     client.count_bytes(core);
     core.counters.exchanges_open.decrement();
     after
 }
 
-async fn attempts<E: Engine>(core: &Core<E>, client: &mut Client<E>, request: &mut Request<E>) -> After {
+async fn attempts<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &mut Request<E>,
+    hash: KeyHash,
+) -> After {
     let mut attempts = Attempts::new(request.method, &request.service.service.retries);
     let mut tried = Tried::default();
     let mut same: Option<Rc<Upstream<E>>> = None;
     loop {
         let epoch = core.epoch();
         let fresh = same.is_some();
-        let picked = same.take().or_else(|| request.service.pick(request.hash, tried.ids()).cloned());
+        let picked = same.take().or_else(|| request.service.pick(hash, tried.ids(), core.now()).cloned());
         let Some(upstream) = picked else {
+            // Nothing will be sent: a client that is slow to take its answer must not keep the generation in use.
+            drop(epoch);
             return give_up(core, client, request, UpstreamFault::NoneUp).await;
         };
         if !tried.is_empty() {
             core.counters.retries.increment();
         }
         tried.add(upstream.replica.id);
-        let outcome = attempt(core, client, request, &upstream, fresh, epoch).await;
+        let in_flight = InFlight::begin(&upstream);
+        let outcome = attempt(core, client, request, in_flight, fresh, epoch).await;
         let failed = match outcome {
             Outcome::Failed(failed) => failed,
             outcome => return conclude(core, client, request, outcome).await,
         };
+        upstream.counts().failures.increment();
         observe(core, &upstream, &failed);
         let again = match request.service.judge(&mut attempts, &failed) {
             Verdict::SameReplica => Some(upstream.replica.id),
@@ -143,240 +130,6 @@ fn observe<E: Engine>(core: &Core<E>, upstream: &Upstream<E>, failed: &FailedAtt
     core.observe(upstream, kind);
 }
 
-async fn attempt<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &mut Request<E>,
-    upstream: &Rc<Upstream<E>>,
-    fresh: bool,
-    epoch: Epoch<'_, E>,
-) -> Outcome<E> {
-    let timeouts = request.service.service.timeouts;
-    let mut connection = match upstream.acquire(&core.engine, &mut client.timer, &timeouts, fresh).await {
-        Ok(connection) => connection,
-        Err(fault) => {
-            return Outcome::Failed(FailedAttempt {
-                fault,
-                sent_any: false,
-                answered_any: false,
-                reused: false,
-                replayable: request.body.is_replayable(),
-            });
-        }
-    };
-    let taken_before = connection.writer.taken();
-    connection.writer.buffer().extend_from_slice(&request.head);
-    let received = if request.body.is_sent_at_once() {
-        request.body.replay(&mut connection.writer);
-        send_and_receive(core, client, request, &mut connection, epoch, &timeouts).await
-    } else {
-        drop(epoch);
-        send_while_receiving(core, client, request, &mut connection, &timeouts).await
-    };
-    let sent_any = connection.writer.taken() > taken_before;
-    match received {
-        Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
-            Outcome::Switched(connection)
-        }
-        Received::Answer(answer) => {
-            if answer.upstream_persists {
-                upstream.release(connection, core.now());
-            }
-            Outcome::Answered(answer)
-        }
-        Received::Cut(answer, cut) => Outcome::Cut(answer, cut),
-        Received::Nothing(NoAnswer::ClientGone) => Outcome::Client(ClientFault::Gone),
-        Received::Nothing(NoAnswer::Fault { fault, answered_any }) => Outcome::Failed(FailedAttempt {
-            fault,
-            sent_any,
-            answered_any,
-            reused: connection.reused,
-            replayable: request.body.is_replayable(),
-        }),
-        Received::ClientFault(fault) => Outcome::Client(fault),
-    }
-}
-
-/// What came of an attempt on an open connection.
-enum Received {
-    Answer(Answer),
-    Cut(Answer, Cut),
-    Nothing(NoAnswer),
-    ClientFault(ClientFault),
-}
-
-/// The usual case: all of the request is queued already, so that one side waits for the other.
-async fn send_and_receive<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &Request<E>,
-    connection: &mut UpstreamConnection<E>,
-    epoch: Epoch<'_, E>,
-    timeouts: &Timeouts,
-) -> Received {
-    let flushed = download::flush_upstream(core, &mut connection.writer, &mut client.timer, timeouts).await;
-    drop(epoch);
-    // A replica that does not read may still have answered, and closed, before it got the request.
-    let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte };
-    let asked = asked(request);
-    receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
-}
-
-/// The request was sent, or could not be, before the answer is waited for.
-struct Sent {
-    whole: bool,
-    deadline: Moment,
-}
-
-impl Upload for Sent {
-    fn is_done(&self) -> bool {
-        self.whole
-    }
-
-    fn head_deadline(&self) -> Moment {
-        self.deadline
-    }
-}
-
-/// The request's body and the answer move at the same time.
-async fn send_while_receiving<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &mut Request<E>,
-    connection: &mut UpstreamConnection<E>,
-    timeouts: &Timeouts,
-) -> Received {
-    let asked = asked(request);
-    let progress =
-        Progress { ended: Cell::new(None), whole: Cell::new(false), answering: Cell::new(false), timeouts };
-    let mut upload_timer = core.engine.handle().timer();
-    let mut upload = pin!(upload(
-        core,
-        &mut client.inbound,
-        &mut request.body,
-        &mut connection.writer,
-        &mut upload_timer,
-        timeouts,
-    ));
-    let mut receive = pin!(receive(
-        core,
-        &mut connection.inbound,
-        &mut client.writer,
-        &mut client.timer,
-        &asked,
-        &progress,
-    ));
-    let mut uploading = true;
-    poll_fn(|context| {
-        if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
-            uploading = false;
-            progress.ended.set(Some(core.now()));
-            match uploaded {
-                Ok(()) => progress.whole.set(true),
-                // The replica may have answered before it closed: wait for that a moment, as for any first byte.
-                Err(UploadFault::Upstream) => {}
-                // An answer that has begun goes on: another within it would be taken for its body.
-                Err(UploadFault::Client(_)) if progress.answering.get() => {}
-                Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
-            }
-        }
-        receive.as_mut().poll(context)
-    })
-    .await
-}
-
-/// How far the request is, for the future that waits for its answer.
-struct Progress<'a> {
-    /// When no more was sent.
-    ended: Cell<Option<Moment>>,
-    /// Because that was all. Otherwise the rest is still in the client's connection and would be read as a request.
-    whole: Cell<bool>,
-    /// The answer's head is queued for the client.
-    answering: Cell<bool>,
-    timeouts: &'a Timeouts,
-}
-
-impl Upload for Progress<'_> {
-    fn is_done(&self) -> bool {
-        self.whole.get()
-    }
-
-    /// The time for the first byte begins when the request has been sent; until then the body's own deadlines watch.
-    fn head_deadline(&self) -> Moment {
-        self.ended.get().map_or(Moment::NEVER, |ended| ended + self.timeouts.first_byte)
-    }
-
-    fn note_answer(&self) {
-        self.answering.set(true);
-    }
-}
-
-enum UploadFault {
-    Upstream,
-    Client(ClientFault),
-}
-
-async fn upload<E: Engine>(
-    core: &Core<E>,
-    inbound: &mut Inbound<E::Reader>,
-    body: &mut RequestBody,
-    writer: &mut E::Writer,
-    timer: &mut Timer,
-    timeouts: &Timeouts,
-) -> Result<(), UploadFault> {
-    body.replay(writer);
-    loop {
-        let moved = body.move_available(inbound, writer);
-        let moved = moved.map_err(|_| UploadFault::Client(ClientFault::Malformed))?;
-        download::flush_upstream(core, writer, timer, timeouts).await.map_err(|_| UploadFault::Upstream)?;
-        if moved == Moved::End {
-            return Ok(());
-        }
-        match inbound.fill(timer, core.now() + core.client.body).await {
-            Ok(Filled::More) => {}
-            Err(IoError::TimedOut) => {
-                core.counters.timed_out(Phase::RequestBody);
-                return Err(UploadFault::Client(ClientFault::Stalled));
-            }
-            Ok(Filled::End) | Err(_) => return Err(UploadFault::Client(ClientFault::Gone)),
-        }
-    }
-}
-
-async fn receive<E: Engine>(
-    core: &Core<E>,
-    inbound: &mut Inbound<E::Reader>,
-    client: &mut E::Writer,
-    timer: &mut Timer,
-    asked: &Asked,
-    upload: &impl Upload,
-) -> Received {
-    let mut answer = match download::receive_head(core, inbound, client, timer, asked, upload).await {
-        Ok(answer) => answer,
-        Err(nothing) => return Received::Nothing(nothing),
-    };
-    upload.note_answer();
-    match answer.relay_body(core, inbound, client, timer, &asked.timeouts).await {
-        Ok(()) => {
-            // Else the replica still waits for the rest, and would take the next request for it.
-            answer.upstream_persists &= upload.is_done();
-            Received::Answer(answer)
-        }
-        Err(cut) => Received::Cut(answer, cut),
-    }
-}
-
-fn asked<E: Engine>(request: &Request<E>) -> Asked {
-    Asked {
-        method: request.method,
-        version: request.version,
-        persists: request.persists,
-        persistence_stated: request.persistence_stated,
-        upgrade: request.upgrade,
-        timeouts: request.service.service.timeouts,
-    }
-}
-
 /// Ends an exchange whose request will not be sent again.
 async fn conclude<E: Engine>(
     core: &Core<E>,
@@ -399,10 +152,11 @@ async fn conclude<E: Engine>(
                 After::Linger
             }
         }
-        Outcome::Switched(connection) => {
+        Outcome::Switched(connection, in_flight) => {
             core.counters.answered(StatusCode::SWITCHING_PROTOCOLS.number());
             core.counters.tunnels.increment();
             tunnel(core, client, connection, request.service.service.timeouts.tunnel).await;
+            drop(in_flight);
             After::Close
         }
         Outcome::Cut(answer, cut) => {
@@ -437,9 +191,19 @@ async fn client_failed<E: Engine>(
             return After::Close;
         }
         ClientFault::Stalled => StatusCode::REQUEST_TIMEOUT,
-        ClientFault::Malformed => StatusCode::BAD_REQUEST,
+        ClientFault::Malformed | ClientFault::NoKey => StatusCode::BAD_REQUEST,
     };
     core.counters.bad_requests.increment();
+    refuse(core, client, request, status).await
+}
+
+/// Answers a request that goes to no replica; the rest of its body is not read.
+async fn refuse<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &Request<E>,
+    status: StatusCode,
+) -> After {
     let own = OwnAnswer { status, retry_after_s: None, head_only: request.method == Method::Head };
     client.answer(core, own, None).await
 }

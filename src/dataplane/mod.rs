@@ -4,12 +4,16 @@
 //! body over an `upstream` connection, `transfer` relays bodies, `tunnel` what is no HTTP any more. Everything is generic
 //! over the engine, and the simulated one runs all of it.
 
+mod attempt;
+mod body_key;
 mod client;
 mod core;
 mod download;
 mod exchange;
 mod head;
+mod in_flight;
 mod inbound;
+mod load;
 mod request;
 mod transfer;
 mod tunnel;

@@ -8,11 +8,10 @@ use super::inbound::Inbound;
 use super::transfer::{BodyRelay, KeptBody, Moved};
 use crate::base::time::Moment;
 use crate::engine::{Engine, Reader, Scratch, Writer};
-use crate::h1::{self, ChunkedError, HeadError, Parse};
+use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
 use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
-use crate::placement::KeyHash;
 use crate::proxy::forward::{self, ForwardedFrom};
-use crate::proxy::key;
+use crate::proxy::key::{self, Circumstances, Key, KeyRule};
 
 /// A client's address.
 #[derive(Debug)]
@@ -31,7 +30,9 @@ impl Peer {
 /// All that is needed of a request once its head's bytes are gone.
 pub(super) struct Request<E: Engine> {
     pub(super) service: Rc<ServiceView<E>>,
-    pub(super) hash: KeyHash,
+    pub(super) key: Key,
+    /// Whether the client may wait for a 100 that no replica sends, since the key is looked for in the body first.
+    pub(super) awaits_continue: bool,
     pub(super) method: Method,
     pub(super) version: Version,
     /// Whether the client lets its connection go on.
@@ -115,12 +116,16 @@ fn admit<E: Engine>(
     let host = head.authority().map_or(&b""[..], |authority| authority.host());
     let service = core.view().service_for(host, head.target.path()).cloned();
     let service = service.ok_or_else(|| refuse(StatusCode::NOT_FOUND))?;
-    let (keys, fallback) = (&service.service.keys, service.service.fallback);
-    let hash = key::hash_of(keys, fallback, head, peer.address, core.random())
-        .ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
+    let keys = &service.service;
+    let rule = KeyRule { sources: &keys.keys, fallback: keys.fallback, hasher: keys.hasher() };
+    let around = Circumstances { peer: peer.address, has_body: !empty, random: core.random() };
+    let key = key::find(&rule, head, around).ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
+    let awaits_continue = matches!(key, Key::InBody(_)) && forward::expects_continue(head);
     let upgrade = forward::asks_for_upgrade(head, &options, body);
     let mut out = core.engine.handle().buffers().scratch();
-    forward::write_request(&mut out, head, &options, body, ForwardedFrom { peer: &peer.text, upgrade });
+    let expects = head.version == Version::Http11 && !awaits_continue;
+    let from = ForwardedFrom { peer: &peer.text, upgrade, expects };
+    forward::write_request(&mut out, head, &options, body, from);
     let retries = &service.service.retries;
     let keeps = head.method.is_idempotent() && !empty && retries.retries_max > 0;
     let fits = !matches!(body, MessageBodyLength::Sized(length) if length > retries.body_bytes_max as u64);
@@ -130,7 +135,8 @@ fn admit<E: Engine>(
         KeptBody::nothing()
     };
     Ok(Request {
-        hash,
+        key,
+        awaits_continue,
         method: head.method,
         version: head.version,
         persists,
@@ -147,6 +153,11 @@ impl RequestBody {
     /// Whether nothing more has to come from the client: then a request is sent in one go.
     pub(super) fn is_sent_at_once(&self) -> bool {
         self.finished
+    }
+
+    /// How to read it, from where it stands.
+    pub(super) fn decoder(&self) -> BodyDecoder {
+        self.relay.decoder()
     }
 
     /// Whether all that was sent can be sent again.

@@ -27,6 +27,11 @@ impl BodyRelay {
         BodyRelay { decoder: BodyDecoder::new(from), chunked: to == MessageBodyLength::Chunked }
     }
 
+    /// How the rest of it is read.
+    pub(super) fn decoder(&self) -> BodyDecoder {
+        self.decoder
+    }
+
     /// Queues what has come. A buffer that holds nothing but body is passed on as it is, without a copy.
     pub(super) fn move_available<R: Reader, W: Writer>(
         &mut self,

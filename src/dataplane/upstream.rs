@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use super::inbound::Inbound;
 use crate::base::core_counters::{CoreCounters, Phase};
 use crate::base::policy::{PoolLimits, Timeouts};
+use crate::base::replica_counts::Counts;
 use crate::base::time::Moment;
 use crate::engine::{self, Engine, IoError, Timer, within};
 use crate::placement::Replica;
@@ -22,6 +23,8 @@ pub(super) struct Upstream<E: Engine> {
     pub(super) replica: Arc<Replica>,
     limits: PoolLimits,
     counters: Arc<CoreCounters>,
+    /// The core's number.
+    core: usize,
     idle: RefCell<VecDeque<Idle<E>>>,
     open: Cell<usize>,
     queue: RefCell<VecDeque<Rc<Waiter<E>>>>,
@@ -47,17 +50,33 @@ pub(super) struct UpstreamConnection<E: Engine> {
 }
 
 impl<E: Engine> Upstream<E> {
-    pub(super) fn new(replica: Arc<Replica>, limits: PoolLimits, counters: Arc<CoreCounters>) -> Self {
+    pub(super) fn new(
+        replica: Arc<Replica>,
+        limits: PoolLimits,
+        counters: Arc<CoreCounters>,
+        core: usize,
+    ) -> Self {
         Upstream {
             replica,
             limits,
             counters,
+            core,
             idle: RefCell::default(),
             open: Cell::new(0),
             queue: RefCell::default(),
             waiting: Cell::new(0),
             retired: Cell::new(false),
         }
+    }
+
+    /// What this core counts of the replica.
+    pub(super) fn counts(&self) -> &Counts {
+        self.replica.counts.of_core(self.core)
+    }
+
+    /// The attempts and tunnels that this core has under way on the replica.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.counts().in_flight.value()
     }
 
     /// A connection for one exchange: an idle one, a new one, or the first that becomes free. `fresh` asks for a new one.

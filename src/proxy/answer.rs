@@ -70,6 +70,12 @@ pub fn write_interim(out: &mut Vec<u8>, head: &ResponseHead<'_>, options: &Conne
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends the interim answer that a client waits for before it sends its body (RFC 9110 10.1.1).
+pub fn write_continue(out: &mut Vec<u8>) {
+    encode::status_line(out, Version::Http11, StatusCode::CONTINUE);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// An answer of the proxy's own.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnAnswer {

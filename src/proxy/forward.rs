@@ -15,6 +15,14 @@ pub struct ForwardedFrom<'a> {
     pub peer: &'a str,
     /// Whether the request asks for an upgrade that may become a tunnel.
     pub upgrade: bool,
+    /// Whether what the client expects is the replica's to answer; else its Expect field ends here.
+    pub expects: bool,
+}
+
+/// Whether the client may wait for an interim answer before it sends its body (RFC 9110 10.1.1; HTTP/1.0 knows none).
+pub fn expects_continue(head: &RequestHead<'_>) -> bool {
+    let mut expectations = head.fields.all(KnownField::Expect);
+    head.version == Version::Http11 && expectations.any(|value| value.eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// Whether the request asks to leave HTTP for another protocol over the same connection, in a way that is forwarded.
@@ -47,12 +55,11 @@ pub fn write_request(
 ) {
     encode::origin_request_line(out, head.method, head.method_token, &head.target, Version::Http11);
     encode::field_line(out, b"Host", head.authority().map_or(&b""[..], |authority| authority.as_bytes()));
-    let expects = head.version == Version::Http11;
     copy_fields(out, &head.fields, |field| {
         !matches!(
             field.known,
             KnownField::Host | KnownField::XForwardedFor | KnownField::XForwardedProto | KnownField::Via
-        ) && (expects || field.known != KnownField::Expect)
+        ) && (from.expects || field.known != KnownField::Expect)
             && !is_hop_by_hop(field.known, field.name, options)
     });
     if body == MessageBodyLength::Chunked {

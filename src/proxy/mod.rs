@@ -5,5 +5,6 @@
 pub mod answer;
 pub mod fault;
 pub mod forward;
+pub mod json_key;
 pub mod key;
 pub mod retry;

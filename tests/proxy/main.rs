@@ -8,6 +8,7 @@ mod faults;
 mod forwarding;
 mod framing;
 mod harness;
+mod json_keys;
 mod load;
 mod nginx;
 mod pools;
@@ -37,6 +38,11 @@ suite! { [epoll io_uring] {
         a_request_goes_to_the_service_of_its_host_and_path,
         a_key_stays_with_its_replica_and_keys_spread,
         a_request_without_its_key_is_refused_where_the_service_says_so;
+    json_keys:
+        a_key_in_the_body_finds_the_replica_that_a_header_finds,
+        a_key_is_awaited_in_pieces_and_the_body_arrives_whole,
+        a_body_without_its_key_is_refused_or_cut_off,
+        a_client_that_expects_100_is_told_before_its_key_is_awaited;
     forwarding:
         a_replica_learns_where_a_request_came_from,
         fields_of_one_connection_stay_on_it,

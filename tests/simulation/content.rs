@@ -16,9 +16,20 @@ pub(crate) fn token_in(path: &str) -> Option<u64> {
     u64::from_str_radix(digits, 16).ok()
 }
 
-/// The first `length` bytes of the request body of `token`.
+/// The first `length` bytes of the request body of `token`: of some the beginning of a JSON object, whose member `id` ends
+/// soon, or not within the body.
 pub(crate) fn request_body(token: u64, length: usize) -> Vec<u8> {
-    stream(token.wrapping_mul(2), length)
+    let mut bytes = stream(token.wrapping_mul(2), length.max(20));
+    match token % 3 {
+        0 => {}
+        1 => bytes[..7].copy_from_slice(b"{\"id\":\""),
+        _ => {
+            bytes[..7].copy_from_slice(b"{\"id\":\"");
+            bytes[12..14].copy_from_slice(b"\",");
+        }
+    }
+    bytes.truncate(length);
+    bytes
 }
 
 /// The first `length` bytes of an answer's body to the request of `token`.

@@ -1,11 +1,15 @@
 //! Directed scenarios: one thing goes wrong at one place, and every consequence is exact.
 
+mod body_keys;
+mod bounded_loads;
+mod counts;
 mod drains;
 mod early_answers;
 mod failures;
 mod membership;
 mod network;
 mod queue;
+mod removals;
 mod retries;
 mod scene;
 mod tunnels;

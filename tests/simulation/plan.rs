@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ringway::base::algorithm::BoundedLoad;
+use ringway::base::key_source::KeySource;
 use ringway::base::policy::{ClientLimits, PoolLimits, RetryPolicy, Timeouts};
 use ringway::engine::simulated::{Faults, Random};
 use ringway::placement::ServiceSpec;
@@ -82,6 +84,15 @@ impl Plan {
 
     /// The service as it is at first.
     pub(crate) fn service(&self) -> ServiceSpec {
+        let keys: Box<[KeySource]> = match self.seed % 5 {
+            0 => Box::new([KeySource::Json("id".into()), KeySource::Path]),
+            1 => Box::new([KeySource::Json("none".into()), KeySource::Json("id".into()), KeySource::Random]),
+            _ => Box::new([KeySource::Path]),
+        };
+        let bounded_load = self
+            .seed
+            .is_multiple_of(2)
+            .then_some(BoundedLoad { factor_thousandths: 1_000 + self.seed as u32 % 500 });
         let tight = self.seed.is_multiple_of(3) && self.profile == Profile::Everything;
         let connections_max = if tight { 1 } else { 64 };
         ServiceSpec {
@@ -99,6 +110,8 @@ impl Plan {
                 idle: Duration::from_millis(700),
             },
             retries: RetryPolicy { budget_burst: if tight { 0 } else { 10 }, ..RetryPolicy::default() },
+            keys,
+            bounded_load,
             ..service(self.replicas)
         }
     }

@@ -187,6 +187,7 @@ fn check_counters(plan: &Plan, stage: &Stage, ledger: &mut Ledger) {
             ledger.accuse(format!("{} {name} are counted as open at the end", gauge.value()));
         }
     }
+    check_replica_counts(stage, ledger);
     let answers: u64 = counters.answers.iter().map(|class| class.value()).sum();
     let (requests, aborts) = (counters.requests.value(), counters.client_aborts.value());
     if requests < answers || requests > answers + aborts {
@@ -194,6 +195,21 @@ fn check_counters(plan: &Plan, stage: &Stage, ledger: &mut Ledger) {
     }
     if plan.plant.is_none() {
         check_exact_counts(plan, stage, ledger);
+    }
+}
+
+/// Every attempt on a replica is over, and had an answer, a failure, or a client that failed.
+fn check_replica_counts(stage: &Stage, ledger: &mut Ledger) {
+    let in_flight = stage.counted.sum(|counts| &counts.in_flight);
+    if in_flight != 0 {
+        ledger.accuse(format!("{in_flight} attempts are counted as in flight at the end"));
+    }
+    let attempts = stage.counted.sum(|counts| &counts.attempts);
+    let told = stage.counted.sum(|counts| &counts.answers) + stage.counted.sum(|counts| &counts.failures);
+    let of_clients = stage.counters.client_aborts.value() + stage.counters.bad_requests.value();
+    if attempts < told || attempts > told + of_clients {
+        ledger
+            .accuse(format!("{attempts} attempts, but {told} answers and failures, {of_clients} by clients"));
     }
 }
 

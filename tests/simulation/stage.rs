@@ -9,17 +9,22 @@ use std::time::Duration;
 
 use crossbeam::channel::Receiver;
 use ringway::base::core_counters::{CoreCounters, Phase};
+use ringway::base::counter::Counter;
 use ringway::base::mailbox::{CoreMessage, Mailbox};
 use ringway::base::policy::ClientLimits;
+use ringway::base::replica_counts::Counts;
 use ringway::dataplane::{CoreSettings, DrainReport, run_core};
 use ringway::engine::Engine;
 use ringway::engine::simulated::{Network, Simulated};
-use ringway::placement::{Observation, Published, ReplicaSpec, ServiceSpec, Snapshot};
+use ringway::placement::{Observation, Published, Replica, ReplicaSpec, ServiceSpec, Snapshot};
 
 use crate::wire::sleep;
 
 /// Observations that may wait for whoever plays the control thread.
 const OBSERVATIONS_MAX: usize = 1024;
+
+/// Cores that replicas are counted by: the one that runs, and one that a test plays.
+const COUNTED_CORES: usize = 2;
 
 /// Where the proxy listens.
 pub(crate) fn front() -> SocketAddr {
@@ -42,12 +47,33 @@ pub(crate) fn service(count: usize) -> ServiceSpec {
     ServiceSpec { replicas: replicas.collect(), ..ServiceSpec::named("web") }
 }
 
+/// What the core counts of every replica that there was.
+#[derive(Clone, Default)]
+pub(crate) struct Counted(Rc<RefCell<Vec<Arc<Replica>>>>);
+
+impl Counted {
+    fn note(&self, snapshot: &Snapshot) {
+        let mut known = self.0.borrow_mut();
+        for replica in snapshot.services.iter().flat_map(|service| &service.replicas) {
+            if !known.iter().any(|other| other.id == replica.id) {
+                known.push(replica.clone());
+            }
+        }
+    }
+
+    /// One count of all replicas together.
+    pub(crate) fn sum(&self, count: impl Fn(&Counts) -> &Counter) -> u64 {
+        self.0.borrow().iter().map(|replica| count(replica.counts.of_core(0)).value()).sum()
+    }
+}
+
 /// A core that serves.
 pub(crate) struct Stage {
     pub(crate) engine: Simulated,
     pub(crate) network: Network,
     pub(crate) counters: Arc<CoreCounters>,
     pub(crate) observations: Receiver<Observation>,
+    pub(crate) counted: Counted,
     mailbox: Arc<Mailbox>,
     published: RefCell<Published>,
     report: Rc<Cell<Option<DrainReport>>>,
@@ -61,7 +87,10 @@ impl Stage {
         client: ClientLimits,
         connections_max: usize,
     ) -> Stage {
-        let published = Published::new(Snapshot::build(vec![spec], None).unwrap());
+        let empty = Snapshot::empty(COUNTED_CORES);
+        let published = Published::new(Snapshot::build(vec![spec], Some(&empty)).expect("its members fit"));
+        let counted = Counted::default();
+        counted.note(&published.current());
         let (sender, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
         let counters: Arc<CoreCounters> = Arc::default();
         let mailbox: Arc<Mailbox> = Arc::default();
@@ -85,6 +114,7 @@ impl Stage {
             network: engine.network(),
             counters,
             observations,
+            counted,
             mailbox,
             published: RefCell::new(published),
             report,
@@ -99,8 +129,8 @@ impl Stage {
     /// Publishes another form of the service.
     pub(crate) fn publish(&self, specs: Vec<ServiceSpec>) {
         let mut published = self.published.borrow_mut();
-        let next = Snapshot::build(specs, Some(&published.current())).unwrap();
-        published.publish(next);
+        let next = Snapshot::build(specs, Some(&published.current())).expect("its members fit");
+        self.counted.note(&published.publish(next));
     }
 
     pub(crate) fn refresh(&self) {

@@ -51,7 +51,7 @@ pub(crate) fn play_with<F: Future<Output = ()> + 'static>(
 ) {
     let engine = Simulated::new(1, faults);
     let stage = Rc::new(Stage::raise(&engine, spec, limits, 1_000));
-    engine.run(scenario(stage));
+    run(&engine, stage, scenario);
 }
 
 /// As [`play`], with a seed; returns what was counted.
@@ -63,8 +63,19 @@ pub(crate) fn play_seed<F: Future<Output = ()> + 'static>(
     let engine = Simulated::new(seed, Faults::default());
     let stage = Rc::new(Stage::raise(&engine, spec, ClientLimits::default(), 1_000));
     let counters = stage.counters.clone();
-    engine.run(scenario(stage));
+    run(&engine, stage, scenario);
     counters
+}
+
+/// However a scenario ends, and though every task that is left is dropped then, nothing stays counted as in flight.
+fn run<F: Future<Output = ()> + 'static>(
+    engine: &Simulated,
+    stage: Rc<Stage>,
+    scenario: impl FnOnce(Rc<Stage>) -> F + 'static,
+) {
+    let counted = stage.counted.clone();
+    engine.run(scenario(stage));
+    assert_eq!(counted.sum(|counts| &counts.in_flight), 0, "attempts counted as in flight at the end");
 }
 
 /// A backend each of whose connections is served by `serve`.

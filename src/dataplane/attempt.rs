@@ -1,0 +1,299 @@
+//! One attempt: a request on one replica's connection, and the answer to it.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use super::client::Client;
+use super::core::{Core, Epoch};
+use super::download::{self, Answer, Asked, Cut, NoAnswer, Upload};
+use super::in_flight::InFlight;
+use super::inbound::{Filled, Inbound};
+use super::request::{Request, RequestBody};
+use super::transfer::Moved;
+use super::upstream::UpstreamConnection;
+use crate::base::core_counters::Phase;
+use crate::base::policy::Timeouts;
+use crate::base::replica_counts::Counts;
+use crate::base::time::Moment;
+use crate::engine::{Engine, IoError, Timer, Writer};
+use crate::message::StatusCode;
+use crate::proxy::retry::FailedAttempt;
+
+/// How an attempt that was not repeated ended.
+pub(super) enum Outcome<E: Engine> {
+    /// The whole answer is queued for the client.
+    Answered(Answer),
+    /// The replica switched protocols; the client has yet to be told. The attempt lasts as long as the tunnel.
+    Switched(UpstreamConnection<E>, InFlight<E>),
+    /// The answer broke off after its head was queued.
+    Cut(Answer, Cut),
+    /// The attempt failed before an answer.
+    Failed(FailedAttempt),
+    /// The client's part failed.
+    Client(ClientFault),
+}
+
+/// What a client did wrong while its request was under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientFault {
+    /// It is gone.
+    Gone,
+    /// It stopped sending its body.
+    Stalled,
+    /// Its body breaks the chunked coding.
+    Malformed,
+    /// Its request has no key, where its service asks for one.
+    NoKey,
+}
+
+/// Sends the request to the replica that was picked, and relays its answer.
+pub(super) async fn attempt<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &mut Request<E>,
+    in_flight: InFlight<E>,
+    fresh: bool,
+    epoch: Epoch<'_, E>,
+) -> Outcome<E> {
+    let upstream = &in_flight.upstream;
+    let timeouts = request.service.service.timeouts;
+    let mut connection = match upstream.acquire(&core.engine, &mut client.timer, &timeouts, fresh).await {
+        Ok(connection) => connection,
+        Err(fault) => {
+            return Outcome::Failed(FailedAttempt {
+                fault,
+                sent_any: false,
+                answered_any: false,
+                reused: false,
+                replayable: request.body.is_replayable(),
+            });
+        }
+    };
+    let taken_before = connection.writer.taken();
+    connection.writer.buffer().extend_from_slice(&request.head);
+    let received = if request.body.is_sent_at_once() {
+        request.body.replay(&mut connection.writer);
+        send_and_receive(core, client, request, &mut connection, epoch, upstream.counts()).await
+    } else {
+        drop(epoch);
+        send_while_receiving(core, client, request, &mut connection, upstream.counts()).await
+    };
+    let sent_any = connection.writer.taken() > taken_before;
+    match received {
+        Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
+            Outcome::Switched(connection, in_flight)
+        }
+        Received::Answer(answer) => {
+            if answer.upstream_persists {
+                upstream.release(connection, core.now());
+            }
+            Outcome::Answered(answer)
+        }
+        Received::Cut(answer, cut) => Outcome::Cut(answer, cut),
+        Received::Nothing(NoAnswer::ClientGone) => Outcome::Client(ClientFault::Gone),
+        Received::Nothing(NoAnswer::Fault { fault, answered_any }) => Outcome::Failed(FailedAttempt {
+            fault,
+            sent_any,
+            answered_any,
+            reused: connection.reused,
+            replayable: request.body.is_replayable(),
+        }),
+        Received::ClientFault(fault) => Outcome::Client(fault),
+    }
+}
+
+/// What came of an attempt on an open connection.
+enum Received {
+    Answer(Answer),
+    Cut(Answer, Cut),
+    Nothing(NoAnswer),
+    ClientFault(ClientFault),
+}
+
+/// The usual case: all of the request is queued already, so that one side waits for the other.
+async fn send_and_receive<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &Request<E>,
+    connection: &mut UpstreamConnection<E>,
+    epoch: Epoch<'_, E>,
+    counts: &Counts,
+) -> Received {
+    let timeouts = &request.service.service.timeouts;
+    let flushed = download::flush_upstream(core, &mut connection.writer, &mut client.timer, timeouts).await;
+    drop(epoch);
+    // A replica that does not read may still have answered, and closed, before it got the request.
+    let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte, counts };
+    let asked = asked(request);
+    receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
+}
+
+/// The request was sent, or could not be, before the answer is waited for.
+struct Sent<'a> {
+    whole: bool,
+    deadline: Moment,
+    counts: &'a Counts,
+}
+
+impl Upload for Sent<'_> {
+    fn is_done(&self) -> bool {
+        self.whole
+    }
+
+    fn head_deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    fn note_answer(&self) {
+        self.counts.answers.increment();
+    }
+}
+
+/// The request's body and the answer move at the same time.
+async fn send_while_receiving<E: Engine>(
+    core: &Core<E>,
+    client: &mut Client<E>,
+    request: &mut Request<E>,
+    connection: &mut UpstreamConnection<E>,
+    counts: &Counts,
+) -> Received {
+    let asked = asked(request);
+    let timeouts = &asked.timeouts;
+    let progress = Progress {
+        ended: Cell::new(None),
+        whole: Cell::new(false),
+        answering: Cell::new(false),
+        timeouts,
+        counts,
+    };
+    let mut upload_timer = core.engine.handle().timer();
+    let mut upload = pin!(upload(
+        core,
+        &mut client.inbound,
+        &mut request.body,
+        &mut connection.writer,
+        &mut upload_timer,
+        timeouts,
+    ));
+    let mut receive = pin!(receive(
+        core,
+        &mut connection.inbound,
+        &mut client.writer,
+        &mut client.timer,
+        &asked,
+        &progress,
+    ));
+    let mut uploading = true;
+    poll_fn(|context| {
+        if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
+            uploading = false;
+            progress.ended.set(Some(core.now()));
+            match uploaded {
+                Ok(()) => progress.whole.set(true),
+                // The replica may have answered before it closed: wait for that a moment, as for any first byte.
+                Err(UploadFault::Upstream) => {}
+                // An answer that has begun goes on: another within it would be taken for its body.
+                Err(UploadFault::Client(_)) if progress.answering.get() => {}
+                Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
+            }
+        }
+        receive.as_mut().poll(context)
+    })
+    .await
+}
+
+/// How far the request is, for the future that waits for its answer.
+struct Progress<'a> {
+    /// When no more was sent.
+    ended: Cell<Option<Moment>>,
+    /// Because that was all. Otherwise the rest is still in the client's connection and would be read as a request.
+    whole: Cell<bool>,
+    /// The answer's head is queued for the client.
+    answering: Cell<bool>,
+    timeouts: &'a Timeouts,
+    counts: &'a Counts,
+}
+
+impl Upload for Progress<'_> {
+    fn is_done(&self) -> bool {
+        self.whole.get()
+    }
+
+    /// The time for the first byte begins when the request has been sent; until then the body's own deadlines watch.
+    fn head_deadline(&self) -> Moment {
+        self.ended.get().map_or(Moment::NEVER, |ended| ended + self.timeouts.first_byte)
+    }
+
+    fn note_answer(&self) {
+        self.answering.set(true);
+        self.counts.answers.increment();
+    }
+}
+
+enum UploadFault {
+    Upstream,
+    Client(ClientFault),
+}
+
+async fn upload<E: Engine>(
+    core: &Core<E>,
+    inbound: &mut Inbound<E::Reader>,
+    body: &mut RequestBody,
+    writer: &mut E::Writer,
+    timer: &mut Timer,
+    timeouts: &Timeouts,
+) -> Result<(), UploadFault> {
+    body.replay(writer);
+    loop {
+        let moved = body.move_available(inbound, writer);
+        let moved = moved.map_err(|_| UploadFault::Client(ClientFault::Malformed))?;
+        download::flush_upstream(core, writer, timer, timeouts).await.map_err(|_| UploadFault::Upstream)?;
+        if moved == Moved::End {
+            return Ok(());
+        }
+        match inbound.fill(timer, core.now() + core.client.body).await {
+            Ok(Filled::More) => {}
+            Err(IoError::TimedOut) => {
+                core.counters.timed_out(Phase::RequestBody);
+                return Err(UploadFault::Client(ClientFault::Stalled));
+            }
+            Ok(Filled::End) | Err(_) => return Err(UploadFault::Client(ClientFault::Gone)),
+        }
+    }
+}
+
+async fn receive<E: Engine>(
+    core: &Core<E>,
+    inbound: &mut Inbound<E::Reader>,
+    client: &mut E::Writer,
+    timer: &mut Timer,
+    asked: &Asked,
+    upload: &impl Upload,
+) -> Received {
+    let mut answer = match download::receive_head(core, inbound, client, timer, asked, upload).await {
+        Ok(answer) => answer,
+        Err(nothing) => return Received::Nothing(nothing),
+    };
+    upload.note_answer();
+    match answer.relay_body(core, inbound, client, timer, &asked.timeouts).await {
+        Ok(()) => {
+            // Else the replica still waits for the rest, and would take the next request for it.
+            answer.upstream_persists &= upload.is_done();
+            Received::Answer(answer)
+        }
+        Err(cut) => Received::Cut(answer, cut),
+    }
+}
+
+fn asked<E: Engine>(request: &Request<E>) -> Asked {
+    Asked {
+        method: request.method,
+        version: request.version,
+        persists: request.persists,
+        persistence_stated: request.persistence_stated,
+        upgrade: request.upgrade,
+        timeouts: request.service.service.timeouts,
+    }
+}
