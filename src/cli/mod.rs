@@ -1,9 +1,11 @@
 //! Arguments and the commands.
 
 mod check;
+mod client;
 mod cores;
 mod demo;
 mod limits;
+mod operator;
 mod run;
 mod worker;
 
@@ -42,6 +44,8 @@ enum Command {
         #[command(subcommand)]
         worker: Worker,
     },
+    #[command(flatten)]
+    Operator(operator::OperatorCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +71,7 @@ pub fn execute(arguments: Arguments) -> ExitCode {
         Some(Command::Run { config }) => run::run(&config),
         Some(Command::Check { config }) => check::check(&config),
         Some(Command::Worker { worker: Worker::Echo { listen, id } }) => worker::echo(listen, id),
+        Some(Command::Operator(command)) => Ok(operator::execute(command)),
     };
     match done {
         Ok(code) => code,

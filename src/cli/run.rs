@@ -49,7 +49,8 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let (observe, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
     let connections_max =
         config.client.connections_max.map_or(limits::connections(descriptors), |max| max.get() as u64);
-    let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max };
+    let listen = Box::default();
+    let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max, listen };
     tracing::info!(engine = info.engine, cores, descriptors, connections_max, "starting");
     let shared = Arc::new(Shared::new(info, links, published.reader()));
 
@@ -116,7 +117,9 @@ fn run_control(
     shared: Arc<Shared>,
 ) -> Result<Stopped, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let router = admin::router(shared, config.admin.token.clone());
+    // Nothing takes calls here, so that each is answered with 503.
+    let (calls, _) = control::calls();
+    let router = admin::router(shared, calls, config.admin.token.clone());
     let stopped = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(operator)?;
         let answer = async {

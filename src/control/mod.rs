@@ -7,14 +7,18 @@ mod shell;
 mod specs;
 pub mod view;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
+
+use self::view::View;
 use crate::base::core_counters::CoreCounters;
 use crate::base::mailbox::{CoreMessage, Mailbox};
 use crate::placement::SnapshotReader;
 
-pub use shell::{Control, Stopped, run};
+pub use shell::{CALLS_MAX, Calls, Control, PendingCall, Stopped, Unheard, calls, run};
 pub use specs::service_specs;
 
 /// What control and one core share.
@@ -35,9 +39,11 @@ pub struct RunInfo {
     pub descriptors_max: u64,
     /// Client connections at most, of all cores together.
     pub connections_max: u64,
+    /// Where clients are listened to.
+    pub listen: Box<[SocketAddr]>,
 }
 
-/// What the admin interface reads. Written by the control thread (`draining`), and by each core (its counters).
+/// What the admin interface reads. Written by the control thread (`draining`, the view), and by each core (its counters).
 #[derive(Debug)]
 pub struct Shared {
     /// How the program runs.
@@ -47,12 +53,23 @@ pub struct Shared {
     /// The published snapshots.
     pub snapshots: SnapshotReader,
     draining: AtomicBool,
+    view: ArcSwap<View>,
 }
 
 impl Shared {
     /// The state of a program that serves.
     pub fn new(info: RunInfo, cores: Box<[CoreLink]>, snapshots: SnapshotReader) -> Self {
-        Shared { info, cores, snapshots, draining: AtomicBool::new(false) }
+        Shared { info, cores, snapshots, draining: AtomicBool::new(false), view: ArcSwap::default() }
+    }
+
+    /// The replicas as the control thread knew them last.
+    pub fn view(&self) -> Arc<View> {
+        self.view.load_full()
+    }
+
+    /// Replaces the view; only the control thread calls it.
+    pub fn publish_view(&self, view: View) {
+        self.view.store(Arc::new(view));
     }
 
     /// Whether new requests should go elsewhere: the program is about to stop.
