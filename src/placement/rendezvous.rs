@@ -11,7 +11,6 @@
 //! are compared by cross-multiplication instead of being divided.
 
 use std::cmp::Ordering;
-use std::iter;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -67,6 +66,11 @@ impl Rendezvous {
         (hash.as_u64() >> (u64::BITS - SLOT_BITS)) as usize
     }
 
+    /// A hash that falls into a slot.
+    pub const fn hash_in(slot: u64) -> KeyHash {
+        KeyHash::from_u64(slot << (u64::BITS - SLOT_BITS))
+    }
+
     /// The key's replicas in order of preference: all of them, or the best [`PREFERENCE_MAX`]; empty without replicas.
     /// One index computation and one slice; no lock.
     pub fn preference(&self, hash: KeyHash) -> &[u16] {
@@ -77,14 +81,39 @@ impl Rendezvous {
     /// Every replica once: the key's preference, then those beyond it, in the order of their names from a place that
     /// the slot decides. That tail is for the case in which the best eight are all down: it spreads their load, but
     /// makes no promise on who moves when replicas come and go.
-    pub fn order(&self, hash: KeyHash) -> impl Iterator<Item = u16> + '_ {
-        let best = self.preference(hash);
-        let (before, after) = match self.by_name.len() {
-            0 => self.by_name.split_at(0),
-            replicas => self.by_name.split_at(Self::slot(hash) % replicas),
-        };
-        let beyond = iter::chain(after, before).filter(|index| !best.contains(index));
-        iter::chain(best, beyond).copied()
+    pub fn order(&self, hash: KeyHash) -> Ranked<'_> {
+        Ranked { best: self.preference(hash), by_name: &self.by_name, slot: Self::slot(hash), taken: 0 }
+    }
+}
+
+/// See [`Rendezvous::order`]. The tail is looked at only when the preference is used up, so that the first costs nothing.
+#[derive(Clone, Debug)]
+pub struct Ranked<'a> {
+    best: &'a [u16],
+    by_name: &'a [u16],
+    slot: usize,
+    taken: usize,
+}
+
+impl Iterator for Ranked<'_> {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        let replicas = self.by_name.len();
+        while self.taken < self.best.len() + replicas {
+            let at = self.taken;
+            self.taken += 1;
+            match self.best.get(at) {
+                Some(best) => return Some(*best),
+                None => {
+                    let index = self.by_name[(self.slot + at - self.best.len()) % replicas];
+                    if !self.best.contains(&index) {
+                        return Some(index);
+                    }
+                }
+            }
+        }
+        None
     }
 }
 
