@@ -1,11 +1,12 @@
 //! What the operator is answered on the admin listener: system A's `/rep`, `/add` and `/rm`, `/status`, `/metrics`,
-//! `/healthz` and `/readyz`.
+//! `/ring/...`, `/healthz` and `/readyz`.
 
 mod answer;
 mod metrics;
 mod ready;
 mod replicas;
 mod request;
+pub mod ring;
 pub mod status;
 
 use std::sync::Arc;
@@ -38,6 +39,9 @@ pub fn router(shared: Arc<Shared>, calls: Calls, token: Option<AdminToken>) -> R
         .route("/add", post(replicas::add))
         .route("/rm", delete(replicas::remove))
         .route("/status", get(status::status))
+        .route("/ring/digest", get(ring::answer_digest))
+        .route("/ring/explain", get(ring::answer_explain))
+        .route("/ring/preview", get(ring::answer_preview))
         .route("/metrics", get(metrics::metrics))
         .method_not_allowed_fallback(other_method)
         .route_layer(middleware::from_fn_with_state(token, authorize));
@@ -49,7 +53,7 @@ pub fn router(shared: Arc<Shared>, calls: Calls, token: Option<AdminToken>) -> R
         .fallback(|| async {
             Refused::new(
                 StatusCode::NOT_FOUND,
-                "there is /rep, /add, /rm, /status, /metrics, /healthz and /readyz",
+                "there is /rep, /add, /rm, /status, /metrics, /ring/digest, /ring/explain, /ring/preview, /healthz and /readyz",
             )
         })
         .with_state(Arc::new(Operator { shared, calls, readiness: Readiness::default() }))

@@ -13,7 +13,7 @@ use crate::base::core_counters::CoreCounters;
 use crate::base::counter::Counter;
 use crate::base::replica_counts::Counts;
 use crate::control::view::{self, ReplicaView, ServiceView};
-use crate::placement::{self, Snapshot};
+use crate::placement::{self, Snapshot, digest};
 
 /// The whole answer. It can be read as well, by a command that may be older or newer than the program that it asks:
 /// members that are missing have default values, unknown ones are passed over.
@@ -84,6 +84,8 @@ pub struct Service {
     pub provider: String,
     /// How keys are spread.
     pub algorithm: String,
+    /// The digest of its placement.
+    pub digest: String,
     /// Its members in the order in which they came, then those that are on their way out.
     pub replicas: Vec<Replica>,
 }
@@ -186,6 +188,7 @@ fn service_of(service: &ServiceView, snapshot: &Snapshot) -> Service {
         name: service.name.to_string(),
         provider: service.provider.to_owned(),
         algorithm: service.algorithm.name().to_owned(),
+        digest: placed.map_or_else(String::new, |placed| digest::of_service(placed)),
         replicas: service
             .replicas
             .iter()

@@ -9,7 +9,6 @@ mod operator;
 mod run;
 mod worker;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -42,23 +41,10 @@ enum Command {
     /// Run one of the bundled replicas.
     Worker {
         #[command(subcommand)]
-        worker: Worker,
+        worker: worker::Worker,
     },
     #[command(flatten)]
     Operator(operator::OperatorCommand),
-}
-
-#[derive(Debug, Subcommand)]
-enum Worker {
-    /// Answer /home with a greeting, /heartbeat with nothing, and anything else with its own body.
-    Echo {
-        /// The address to listen on.
-        #[arg(long, default_value = "127.0.0.1:9001")]
-        listen: SocketAddr,
-        /// The name to answer by; the address if none is given.
-        #[arg(long)]
-        id: Option<String>,
-    },
 }
 
 /// A command's failure: what to tell the operator.
@@ -70,7 +56,7 @@ pub fn execute(arguments: Arguments) -> ExitCode {
         None => demo::run(),
         Some(Command::Run { config }) => run::run(&config),
         Some(Command::Check { config }) => check::check(&config),
-        Some(Command::Worker { worker: Worker::Echo { listen, id } }) => worker::echo(listen, id),
+        Some(Command::Worker { worker }) => worker::run(worker),
         Some(Command::Operator(command)) => Ok(operator::execute(command)),
     };
     match done {

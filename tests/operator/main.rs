@@ -2,4 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
 mod fake;
+mod program;
 mod router;
+mod worker;

@@ -5,6 +5,7 @@ mod get;
 mod options;
 mod output;
 mod replicas;
+mod ring;
 mod status;
 mod table;
 
@@ -28,6 +29,8 @@ pub(super) enum OperatorCommand {
     Get(get::Get),
     /// Show services, replicas and cores.
     Status(status::Watch),
+    /// Ask where keys go, and what would move.
+    Ring(ring::Ring),
     /// Print the completions for a shell.
     Completions(completions::Completions),
 }
@@ -75,6 +78,7 @@ pub(super) fn execute(command: OperatorCommand) -> ExitCode {
         OperatorCommand::Rm(change) => change.run(replicas::Verb::Remove),
         OperatorCommand::Get(get) => get.run(),
         OperatorCommand::Status(watch) => watch.run(),
+        OperatorCommand::Ring(ring) => ring.run(),
         OperatorCommand::Completions(completions) => completions.run(),
     };
     match done {

@@ -124,6 +124,11 @@ impl ServiceOption {
             .collect();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
     }
+
+    /// The name that was given.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.service.as_deref()
+    }
 }
 
 /// Bytes as the value of a query's parameter: all but RFC 3986's unreserved characters are encoded.
