@@ -118,7 +118,7 @@ impl Echo {
 fn end_on_signals(mailbox: Arc<Mailbox>, delay: Duration) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before the signals are caught: a worker that does not listen yet has nothing to finish.
-    runtime.block_on(tokio::time::sleep(delay));
+    runtime.block_on(async { tokio::time::sleep(delay).await });
     let (mut interrupt, mut terminate) = {
         let _within = runtime.enter();
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)

@@ -23,13 +23,13 @@ const TIMEOUT_MS: u64 = 10_000;
 #[derive(Clone, Debug, Args)]
 pub(super) struct OperatorOptions {
     /// The admin interface (admin.listen of the configuration).
-    #[arg(long, value_name = "URL", env = "RINGWAY_ADMIN", default_value = "http://127.0.0.1:8081", value_parser = Base::parse)]
+    #[arg(long, global = true, value_name = "URL", env = "RINGWAY_ADMIN", default_value = "http://127.0.0.1:8081", value_parser = Base::parse)]
     pub(super) admin: Base,
     /// The file that holds the token (admin.token_file of the configuration).
-    #[arg(long, value_name = "FILE", env = "RINGWAY_TOKEN_FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "RINGWAY_TOKEN_FILE")]
     token_file: Option<PathBuf>,
     /// How long an answer may take, in milliseconds; by default 10 s, or 5 min with --wait.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     timeout_ms: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct OperatorOptions {
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct ServiceOption {
     /// The service; may be left out where only one can be meant.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME")]
     service: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct ServiceOption {
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct JsonOption {
     /// Print Ringway's answer as it is: JSON, on one line.
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(super) json: bool,
 }
 
