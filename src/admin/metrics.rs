@@ -1,4 +1,6 @@
-//! `/metrics`: the cores' counters, added up, in Prometheus' text format (version 0.0.4).
+//! `/metrics`: the cores' counters, added up, and what control knows of the replicas, in Prometheus' text format (version 0.0.4).
+
+mod replicas;
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 
+use super::Operator;
 use crate::base::core_counters::{Counts, Phase};
 use crate::base::counter::HistogramSum;
 use crate::control::Shared;
@@ -18,8 +21,8 @@ const LATENCY_BOUNDS_MICROS: [u64; 14] = [
     30_000_000,
 ];
 
-pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render(&shared))
+pub(super) async fn metrics(State(operator): State<Arc<Operator>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], render(&operator.shared))
 }
 
 fn render(shared: &Shared) -> String {
@@ -29,7 +32,8 @@ fn render(shared: &Shared) -> String {
     page.answers();
     page.timeouts();
     page.latency();
-    page.replicas();
+    page.placed_replicas();
+    page.viewed_replicas();
     page.text
 }
 
@@ -76,6 +80,10 @@ impl Page<'_> {
         self.per_core("exchanges_open", "Exchanges under way now.", |c| c.exchanges_open.value());
         self.per_core("upstream_open", "Upstream connections open now.", |c| c.upstream_open.value());
         self.per_core("generation", "Newest snapshot generation in use.", |c| c.generation.value());
+        let published = self.shared.snapshots.current().generation;
+        self.per_core("generation_lag", "Generations published that the core has not taken up.", |c| {
+            published.saturating_sub(c.generation.value())
+        });
         self.per_core("oldest_generation", "Oldest snapshot generation that may begin a send.", |c| {
             c.oldest_generation.value()
         });
@@ -133,22 +141,6 @@ impl Page<'_> {
             "ringway_request_seconds_bucket{{le=\"+Inf\"}} {count}\n\
              ringway_request_seconds_sum {total}\nringway_request_seconds_count {count}"
         );
-    }
-
-    fn replicas(&mut self) {
-        self.head("replica_up", "gauge", "Whether a replica may be picked.");
-        let snapshot = self.shared.snapshots.current();
-        for service in &snapshot.services {
-            for replica in &service.replicas {
-                let _ = writeln!(
-                    self.text,
-                    "ringway_replica_up{{service={:?},replica={:?}}} {}",
-                    service.name,
-                    replica.name,
-                    u8::from(replica.health.is_up())
-                );
-            }
-        }
     }
 }
 

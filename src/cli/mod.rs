@@ -1,16 +1,17 @@
 //! Arguments and the commands.
 
 mod check;
+mod client;
 mod cores;
 mod demo;
 mod launch;
 mod limits;
+mod operator;
 mod owned;
 mod run;
 mod worker;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,7 +46,7 @@ enum Command {
     /// Run one of the bundled replicas.
     Worker {
         #[command(subcommand)]
-        worker: Worker,
+        worker: worker::Worker,
     },
     /// Become a replica; the process provider starts this.
     #[command(hide = true)]
@@ -63,19 +64,8 @@ enum Command {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum Worker {
-    /// Answer /home with a greeting, /heartbeat with nothing, and anything else with its own body.
-    Echo {
-        /// The address to listen on.
-        #[arg(long, default_value = "127.0.0.1:9001")]
-        listen: SocketAddr,
-        /// The name to answer by; the address if none is given.
-        #[arg(long)]
-        id: Option<String>,
-    },
+    #[command(flatten)]
+    Operator(operator::OperatorCommand),
 }
 
 /// A command's failure: what to tell the operator.
@@ -87,10 +77,11 @@ pub fn execute(arguments: Arguments) -> ExitCode {
         None => demo::run(),
         Some(Command::Run { config }) => run::run(&config),
         Some(Command::Check { config }) => check::check(&config),
-        Some(Command::Worker { worker: Worker::Echo { listen, id } }) => worker::echo(listen, id),
+        Some(Command::Worker { worker }) => worker::run(worker),
         Some(Command::Launch { claim, directory, user, command }) => {
             launch::launch(&Launcher { claim, directory, user, command })
         }
+        Some(Command::Operator(command)) => Ok(operator::execute(command)),
     };
     match done {
         Ok(code) => code,

@@ -39,6 +39,11 @@ impl Owned {
         let (storage, durable) = Storage::open(directory)?;
         let host = ProcessHost::new(directory, None, sender)?;
         tracing::info!(directory = %directory.display(), "state directory");
-        Ok(Owned { durable, storage: Some(Writer::start(Arc::new(storage))), providers: Providers::new(host, config), reports })
+        Ok(Owned {
+            durable,
+            storage: Some(Writer::start(Arc::new(storage))),
+            providers: Providers::new(host, config),
+            reports,
+        })
     }
 }

@@ -57,7 +57,12 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let owned = Owned::open(config, &runtime)?;
-    let machine = Machine::new(control::service_plans(config), owned.durable, RandomState::new().hash_one(0), Moment::ORIGIN)?;
+    let machine = Machine::new(
+        control::service_plans(config),
+        owned.durable,
+        RandomState::new().hash_one(0),
+        Moment::ORIGIN,
+    )?;
     let mut services = control::service_specs(config);
     if config.admin.on_ingress {
         services.push(control::control_spec(operator.local_addr()?));
@@ -84,10 +89,7 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
         observations,
     };
     let control = Control { carrier: Carrier::new(parts), ended, drain: config.drain };
-    let router = {
-        let _ = &callers;
-        admin::router(shared, config.admin.token.clone())
-    };
+    let router = admin::router(shared, callers, config.admin.token.clone());
     finish(run_control(&runtime, control, operator, router)?, threads)
 }
 

@@ -1,30 +1,153 @@
 //! `ringway worker ...`.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, limits};
+use crate::base::mailbox::{CoreMessage, Mailbox};
 use crate::engine::epoll::Epoll;
 use crate::engine::socket;
-use crate::worker::echo;
+use crate::worker::echo::{self, Ended};
+use crate::worker::{self, EchoOptions};
 
-/// Serves as an echo worker until the process is ended.
-pub(super) fn echo(listen: SocketAddr, id: Option<String>) -> Result<ExitCode, Failure> {
+/// How long exchanges may take to finish once a signal ends the worker.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest body that `--size` may ask for, in bytes.
+const SIZE_MAX: u64 = 64 * 1024 * 1024;
+
+/// The bundled replicas.
+#[derive(Debug, Subcommand)]
+pub(super) enum Worker {
+    /// Answer /home with a greeting, /heartbeat with nothing, and anything else with its own body.
+    ///
+    /// SIGINT and SIGTERM end it once open exchanges are finished, within 5 s; a second signal at once.
+    Echo(Echo),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Echo {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1:9001")]
+    listen: SocketAddr,
+    /// The name to answer by; the address if none is given.
+    #[arg(long)]
+    id: Option<String>,
+    /// How long each answer takes, heartbeats aside.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    delay_ms: u64,
+    /// With this, the time is drawn between --delay-ms and it.
+    #[arg(long, value_name = "N")]
+    delay_ms_max: Option<u64>,
+    /// How many of 100 answers are 500, heartbeats aside.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    fail: u8,
+    /// The size of the body of /home, instead of the greeting.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(0..=SIZE_MAX))]
+    size: Option<u64>,
+    /// Write a line for each request to standard output.
+    #[arg(long)]
+    log: bool,
+    /// How heartbeats are answered: with 200, with 500, or never.
+    #[arg(long, value_enum, default_value_t = Heartbeat::Ok)]
+    heartbeat: Heartbeat,
+    /// Listen only after so long.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    start_delay_ms: u64,
+    /// End, with exit code 1 and without finishing others, after the answer to this many requests, heartbeats aside.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    exit_after: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Heartbeat {
+    Ok,
+    Fail,
+    Hang,
+}
+
+/// Runs a worker until it ends.
+pub(super) fn run(worker: Worker) -> Result<ExitCode, Failure> {
+    let Worker::Echo(arguments) = worker;
     limits::raise_descriptors();
-    let socket = bind(listen)?;
+    let mailbox = Arc::new(Mailbox::default());
+    end_on_signals(mailbox.clone(), Duration::from_millis(arguments.start_delay_ms))?;
+    let socket = bind(arguments.listen)?;
     let address = socket.local_addr()?;
-    let id = id.unwrap_or_else(|| address.to_string());
-    eprintln!("echo worker '{id}' listens on {address}");
-    serve_echo(socket, id)?;
-    Ok(ExitCode::SUCCESS)
+    let options = arguments.options(address);
+    eprintln!("echo worker '{}' listens on {address}", options.id.escape_debug());
+    Ok(match serve(socket, options, mailbox)? {
+        Ended::Drained => ExitCode::SUCCESS,
+        Ended::Spent => ExitCode::FAILURE,
+        Ended::Cut(connections) => {
+            eprintln!("ringway: {connections} connections were cut");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+impl Echo {
+    fn options(self, address: SocketAddr) -> EchoOptions {
+        let least = Duration::from_millis(self.delay_ms);
+        let most = self.delay_ms_max.map_or(least, Duration::from_millis);
+        EchoOptions {
+            id: self.id.unwrap_or_else(|| address.to_string()),
+            delay: least..=most.max(least),
+            fail_percent: self.fail,
+            size: self.size.and_then(|size| usize::try_from(size).ok()),
+            heartbeat: match self.heartbeat {
+                Heartbeat::Ok => worker::Heartbeat::Ok,
+                Heartbeat::Fail => worker::Heartbeat::Fail,
+                Heartbeat::Hang => worker::Heartbeat::Hang,
+            },
+            log: self.log,
+            requests_max: self.exit_after,
+            seed: RandomState::new().hash_one(address),
+        }
+    }
+}
+
+/// From now on the first SIGINT or SIGTERM drains the worker, and the second ends the process. Returns after `delay`, which
+/// a signal ends with the process.
+fn end_on_signals(mailbox: Arc<Mailbox>, delay: Duration) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before the signals are caught: a worker that does not listen yet has nothing to finish.
+    runtime.block_on(async { tokio::time::sleep(delay).await });
+    let (mut interrupt, mut terminate) = {
+        let _within = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let watch = async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        next().await;
+        mailbox.send(CoreMessage::Drain { lame_duck: Duration::ZERO, timeout: DRAIN_TIMEOUT });
+        next().await;
+        std::process::exit(1);
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watch))?;
+    Ok(())
+}
+
+fn serve(socket: TcpListener, options: EchoOptions, mailbox: Arc<Mailbox>) -> Result<Ended, Failure> {
+    let engine = Epoll::new()?;
+    let listener = engine.listener(socket)?;
+    Ok(engine.run(echo::serve(engine.clone(), listener, options, mailbox)))
 }
 
 /// Serves on this thread, for ever.
 pub(super) fn serve_echo(socket: TcpListener, id: String) -> Result<(), Failure> {
-    let engine = Epoll::new()?;
-    let listener = engine.listener(socket)?;
-    engine.run(echo::serve(engine.clone(), listener, id));
-    Ok(())
+    serve(socket, EchoOptions::named(id), Arc::default()).map(drop)
 }
 
 /// One listening socket.

@@ -21,12 +21,14 @@
 //! name.
 //!
 //! A snapshot's text is `ringway services 1`, and for each service, in the order of the names' bytes,
-//! `service TEXT DIGEST`, where the text is its name.
+//! `service TEXT DIGEST`, where the text is its name. Services of reserved paths are Ringway's own and left out.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::route::RouteRule;
 use super::snapshot::{Service, Snapshot};
 use super::table::{Member, Table};
 use crate::base::algorithm::{Algorithm, Probing, SlotHash};
@@ -59,7 +61,8 @@ pub fn of_service(service: &Service) -> String {
 
 /// The digest of all services' placements: 64 hexadecimal digits.
 pub fn of_snapshot(snapshot: &Snapshot) -> String {
-    let mut services: Vec<_> = snapshot.services.iter().collect();
+    let is_operators = |service: &&Arc<Service>| !matches!(service.route, RouteRule::Reserved(_));
+    let mut services: Vec<_> = snapshot.services.iter().filter(is_operators).collect();
     services.sort_by_key(|service| &service.name);
     let mut text = String::from("ringway services 1\n");
     for service in services {

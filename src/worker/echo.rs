@@ -3,12 +3,20 @@
 //! `GET /home` greets by name and `GET /heartbeat` answers with nothing, as system A's servers do. Any other request
 //! gets its own body back, or where it has none a line that says what was asked of whom.
 
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io::Write;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::engine::{Connection, Engine, IoError, Lent, Writer, accept, flush, read};
+use super::behaviour::{Answer, Asked, Behaviour, EchoOptions, Reaction};
+use crate::base::mailbox::{CoreMessage, Mailbox};
+use crate::base::time::Moment;
+use crate::engine::{Connection, Engine, IoError, Lent, Listener, Reader, Timer, Writer, flush, read};
 use crate::h1::{self, BodyDecoder, BodyStep, FieldTable, HeadLimits, Parse, encode};
-use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
+use crate::message::{MessageBodyLength, StatusCode, Version};
 
 /// How long a client may take for the next bytes.
 const PATIENCE: Duration = Duration::from_secs(75);
@@ -17,18 +25,133 @@ const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long the worker waits after descriptors ran out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `listener` under the name `id` for ever.
-pub async fn serve<E: Engine>(engine: E, mut listener: E::Listener, id: String) {
-    let id: Rc<str> = id.into();
-    let mut timer = engine.handle().timer();
+/// How long a new connection is waited for once the worker drains: its first request may be on its way.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// How a worker ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to, and finished what it had begun.
+    Drained,
+    /// It was told to, and the time that it was given ran out: so many connections were cut.
+    Cut(usize),
+    /// It had answered as many requests as it was to.
+    Spent,
+}
+
+/// Serves `listener` as the options say, until they, or a drain that comes by `mailbox`, end it: then no connection is
+/// accepted any more but for those that are queued, and what was begun is finished.
+pub async fn serve<E: Engine>(
+    engine: E,
+    listener: E::Listener,
+    options: EchoOptions,
+    mailbox: Arc<Mailbox>,
+) -> Ended {
+    let worker = Rc::new(Worker {
+        behaviour: RefCell::new(Behaviour::new(options)),
+        draining: Cell::new(false),
+        spent: Cell::new(false),
+        open: Cell::new(1),
+        main: RefCell::new(Waker::noop().clone()),
+    });
+    let handle = engine.handle().clone();
+    handle.spawn(accept(engine, listener, worker.clone()));
+    let mut drain = Box::pin(drain_time(&mailbox));
+    let told = poll_fn(|context| match worker.poll_spent(context) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => drain.as_mut().poll(context).map(Some),
+    });
+    let Some(time) = told.await else { return Ended::Spent };
+    worker.draining.set(true);
+    // The listener and idle connections all have to notice, and nothing else would wake them.
+    handle.wake_all();
+    let deadline = handle.now() + time;
+    let mut timer = handle.timer();
+    poll_fn(|context| {
+        if worker.poll_closed(context).is_ready() || worker.spent.get() {
+            return Poll::Ready(());
+        }
+        timer.poll_expired(deadline, context)
+    })
+    .await;
+    match worker.open.get() {
+        0 => Ended::Drained,
+        open => Ended::Cut(open),
+    }
+}
+
+/// Waits for the message that ends the worker: the time that it has then.
+async fn drain_time(mailbox: &Mailbox) -> Duration {
     loop {
-        match accept(&mut listener).await {
+        if let CoreMessage::Drain { timeout, .. } = mailbox.receive().await {
+            return timeout;
+        }
+    }
+}
+
+/// What the connections share.
+struct Worker {
+    behaviour: RefCell<Behaviour>,
+    draining: Cell<bool>,
+    spent: Cell<bool>,
+    /// The listener, and the connections that are open.
+    open: Cell<usize>,
+    /// Who waits for `spent`, or for `open` to become 0.
+    main: RefCell<Waker>,
+}
+
+impl Worker {
+    fn poll_spent(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.main.borrow_mut().clone_from(context.waker());
+        if self.spent.get() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn poll_closed(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.main.borrow_mut().clone_from(context.waker());
+        if self.open.get() == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn wake_main(&self) {
+        self.main.borrow().wake_by_ref();
+    }
+}
+
+/// One that keeps the worker open.
+struct Open(Rc<Worker>);
+
+impl Open {
+    fn another(worker: &Rc<Worker>) -> Self {
+        worker.open.set(worker.open.get() + 1);
+        Open(worker.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get() - 1);
+        self.0.wake_main();
+    }
+}
+
+async fn accept<E: Engine>(engine: E, mut listener: E::Listener, worker: Rc<Worker>) {
+    let _open = Open(worker.clone());
+    let mut timer = engine.handle().timer();
+    let mut stopped = false;
+    loop {
+        let accepted = poll_fn(|context| {
+            if worker.draining.get() && !std::mem::replace(&mut stopped, true) {
+                listener.stop();
+            }
+            listener.poll_accept(context)
+        });
+        match accepted.await {
             Ok(Some(accepted)) => {
-                let connection = Server::<E>::new(&engine, accepted.connection, id.clone());
-                engine.handle().spawn(connection.serve());
+                let server = Server::<E>::new(&engine, accepted.connection, &worker);
+                engine.handle().spawn(server.serve());
             }
             Ok(None) => return,
             Err(IoError::Exhausted) => timer.sleep_until(engine.handle().now() + ACCEPT_PAUSE).await,
+            // One connection failed before it was accepted.
             Err(_) => {}
         }
     }
@@ -36,10 +159,10 @@ pub async fn serve<E: Engine>(engine: E, mut listener: E::Listener, id: String) 
 
 struct Server<E: Engine> {
     engine: E,
-    id: Rc<str>,
+    open: Open,
     reader: E::Reader,
     writer: E::Writer,
-    timer: crate::engine::Timer,
+    timer: Timer,
     fields: FieldTable,
     /// What has come and is not used up.
     pending: Vec<u8>,
@@ -48,22 +171,11 @@ struct Server<E: Engine> {
 /// The connection is over.
 struct Over;
 
-/// What is needed of a request to answer it.
-struct Asked {
-    line: Vec<u8>,
-    home: bool,
-    heartbeat: bool,
-    head_only: bool,
-    persists: bool,
-    expects: bool,
-    body: MessageBodyLength,
-}
-
 impl<E: Engine> Server<E> {
-    fn new(engine: &E, connection: Connection<E::Reader, E::Writer>, id: Rc<str>) -> Self {
+    fn new(engine: &E, connection: Connection<E::Reader, E::Writer>, worker: &Rc<Worker>) -> Self {
         Server {
             engine: engine.clone(),
-            id,
+            open: Open::another(worker),
             reader: connection.reader,
             writer: connection.writer,
             timer: engine.handle().timer(),
@@ -73,19 +185,47 @@ impl<E: Engine> Server<E> {
     }
 
     async fn serve(mut self) {
-        while let Ok(persists) = self.serve_one().await {
-            if !persists {
-                self.writer.shutdown();
-                return;
+        let mut grace = FIRST_REQUEST_GRACE;
+        while self.await_request(grace).await.is_ok() {
+            grace = Duration::ZERO;
+            match self.serve_one().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Over) => return,
             }
         }
+        self.writer.shutdown();
+    }
+
+    /// Waits for the first byte of a request; once the worker drains, no longer than `grace`.
+    async fn await_request(&mut self, grace: Duration) -> Result<(), Over> {
+        if !self.pending.is_empty() {
+            return Ok(());
+        }
+        let now = || self.engine.handle().now();
+        let mut deadline = now() + PATIENCE;
+        let worker = &self.open.0;
+        let mut draining = false;
+        let (reader, timer) = (&mut self.reader, &mut self.timer);
+        let lent = poll_fn(|context| {
+            if let Poll::Ready(lent) = reader.poll_read(context) {
+                return Poll::Ready(lent.map_err(|_| Over));
+            }
+            if worker.draining.get() && !std::mem::replace(&mut draining, true) {
+                deadline = deadline.min(now() + grace);
+            }
+            timer.poll_expired(deadline, context).map(|()| Err(Over))
+        })
+        .await?;
+        self.pending.extend_from_slice(&lent.ok_or(Over)?);
+        Ok(())
     }
 
     async fn serve_one(&mut self) -> Result<bool, Over> {
         let asked = match self.read_head().await? {
             Ok(asked) => asked,
             Err(status) => {
-                self.answer(status, b"", false, false).await?;
+                self.answer(&Answer::empty(status), false, false).await?;
                 return Ok(false);
             }
         };
@@ -94,24 +234,44 @@ impl<E: Engine> Server<E> {
             self.flush().await?;
         }
         let Some(body) = self.read_body(asked.body).await? else {
-            self.answer(StatusCode::CONTENT_TOO_LARGE, b"", false, false).await?;
+            self.answer(&Answer::empty(StatusCode::CONTENT_TOO_LARGE), false, false).await?;
             return Ok(false);
         };
-        let content = self.content(&asked, body);
-        self.answer(StatusCode::OK, &content, asked.head_only, asked.persists).await?;
-        Ok(asked.persists)
+        let reaction = self.open.0.behaviour.borrow_mut().react(&asked, body);
+        let Reaction::Answer { answer, after, log } = reaction else { return self.hang().await };
+        self.pause(after).await;
+        let persists = asked.persists && !self.open.0.draining.get();
+        self.answer(&answer, asked.head_only, persists).await?;
+        self.note(&asked, &answer, log);
+        Ok(persists)
     }
 
-    fn content(&self, asked: &Asked, body: Vec<u8>) -> Vec<u8> {
-        if asked.home {
-            format!("{{\"message\":\"Hello from Server: {}\",\"status\":\"successful\"}}", self.id)
-                .into_bytes()
-        } else if asked.heartbeat {
-            Vec::new()
-        } else if matches!(asked.body, MessageBodyLength::None) {
-            [self.id.as_bytes(), b": ", &asked.line, b"\n"].concat()
-        } else {
-            body
+    async fn pause(&mut self, time: Duration) {
+        if !time.is_zero() {
+            let until: Moment = self.engine.handle().now() + time;
+            self.timer.sleep_until(until).await;
+        }
+    }
+
+    /// Answers nothing, until the client has had enough or the worker is to end.
+    async fn hang(&mut self) -> Result<bool, Over> {
+        loop {
+            self.pending.clear();
+            self.await_request(Duration::ZERO).await?;
+        }
+    }
+
+    /// Writes the log, and ends the worker after its last request.
+    fn note(&self, asked: &Asked, answer: &Answer, log: bool) {
+        let worker = &self.open.0;
+        if log {
+            let (line, status) = (asked.line.escape_ascii(), answer.status.number());
+            // Whoever reads it may have left; the worker goes on.
+            let _ = writeln!(std::io::stdout(), "{line} {status}");
+        }
+        if worker.behaviour.borrow().is_spent() {
+            worker.spent.set(true);
+            worker.wake_main();
         }
     }
 
@@ -119,7 +279,7 @@ impl<E: Engine> Server<E> {
         loop {
             match h1::parse_request(&self.pending, &mut self.fields, &HeadLimits::default()) {
                 Ok(Parse::Complete { head, length }) => {
-                    let asked = asked(&head);
+                    let asked = Asked::of(&head);
                     self.pending.drain(..length);
                     return Ok(asked);
                 }
@@ -161,24 +321,18 @@ impl<E: Engine> Server<E> {
         Ok(())
     }
 
-    async fn answer(
-        &mut self,
-        status: StatusCode,
-        content: &[u8],
-        head_only: bool,
-        persists: bool,
-    ) -> Result<(), Over> {
+    async fn answer(&mut self, answer: &Answer, head_only: bool, persists: bool) -> Result<(), Over> {
         let out = self.writer.buffer();
-        encode::status_line(out, Version::Http11, status);
+        encode::status_line(out, Version::Http11, answer.status);
         encode::field_line(out, b"Server", b"ringway-echo");
-        encode::field_line(out, b"X-Replica", self.id.as_bytes());
-        encode::number_field_line(out, b"Content-Length", content.len() as u64);
+        encode::field_line(out, b"X-Replica", self.open.0.behaviour.borrow().id().as_bytes());
+        encode::number_field_line(out, b"Content-Length", answer.content.len() as u64);
         if !persists {
             encode::field_line(out, b"Connection", b"close");
         }
         out.extend_from_slice(encode::HEAD_END);
         if !head_only {
-            out.extend_from_slice(content);
+            out.extend_from_slice(&answer.content);
         }
         self.flush().await
     }
@@ -187,19 +341,4 @@ impl<E: Engine> Server<E> {
         let deadline = self.engine.handle().now() + PATIENCE;
         flush(&mut self.writer, &mut self.timer, deadline).await.map_err(|_| Over)
     }
-}
-
-fn asked(head: &RequestHead<'_>) -> Result<Asked, StatusCode> {
-    let body = h1::request_body_length(head).map_err(|error| error.status())?;
-    let options = connection_options(&head.fields).map_err(|_| StatusCode::BAD_REQUEST)?;
-    let is_get = matches!(head.method, Method::Get | Method::Head);
-    Ok(Asked {
-        line: [head.method_token, b" ", head.target.raw()].concat(),
-        home: is_get && head.target.path() == b"/home",
-        heartbeat: is_get && head.target.path() == b"/heartbeat",
-        head_only: head.method == Method::Head,
-        persists: h1::persists(head.version, &options),
-        expects: head.fields.contains(crate::message::KnownField::Expect),
-        body,
-    })
 }

@@ -1,3 +1,6 @@
 //! The bundled replicas.
 
+mod behaviour;
 pub mod echo;
+
+pub use behaviour::{EchoOptions, Heartbeat};

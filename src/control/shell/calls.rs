@@ -55,6 +55,8 @@ impl Calls {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
     use crate::control::call::{CallError, Change};
 
@@ -84,18 +86,17 @@ mod tests {
     fn a_full_queue_refuses_and_a_closed_one_too() {
         run(async {
             let (calls, pending) = calls();
-            let mut waiting = tokio::task::JoinSet::new();
-            let local = tokio::task::LocalSet::new();
-            for n in 0..CALLS_MAX {
-                let calls = calls.clone();
-                waiting.spawn_local_on(async move { calls.make(call(n as i64)).await }, &local);
+            let mut waiting: Vec<_> = (0..CALLS_MAX).map(|_| Box::pin(calls.make(call(1)))).collect();
+            for waiting in &mut waiting {
+                let context = &mut Context::from_waker(Waker::noop());
+                assert!(waiting.as_mut().poll(context).is_pending());
             }
-            local.run_until(tokio::task::yield_now()).await;
             assert_eq!(calls.make(call(1)).await, Err(Unheard::Busy));
             drop(pending);
             assert_eq!(calls.make(call(1)).await, Err(Unheard::Gone));
-            let gone = local.run_until(waiting.join_all()).await;
-            assert_eq!(gone, vec![Err(Unheard::Gone); CALLS_MAX]);
+            for waiting in waiting {
+                assert_eq!(waiting.await, Err(Unheard::Gone));
+            }
         });
     }
 }

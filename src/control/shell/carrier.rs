@@ -183,7 +183,9 @@ impl Carrier {
         for note in self.lag.look(&self.shared, self.now()) {
             match note {
                 LagNote::Behind { core, uses, generation } => tracing::warn!(
-                    core, uses, generation,
+                    core,
+                    uses,
+                    generation,
                     "a core does not take up what is published: it is stuck, or gets no time on its CPU"
                 ),
                 LagNote::CaughtUp { core } => tracing::info!(core, "the core has caught up"),
@@ -216,6 +218,7 @@ impl Carrier {
                 let result = self.providers.prepare(&service);
                 self.handle(Event::Prepared { id, result });
             }
+            Action::Discard { service, intent } => self.providers.discard(&service, &intent),
             Action::Start(instance) => self.providers.start(instance),
             Action::Adopt { instance, record } => self.providers.adopt(instance, record),
             Action::End { id, service, ending } => self.providers.end(id, &service, ending),

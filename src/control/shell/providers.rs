@@ -37,6 +37,12 @@ impl Providers {
         }
     }
 
+    pub(super) fn discard(&self, service: &str, intent: &Intent) {
+        if let Some(provider) = self.process.get(service) {
+            provider.discard(intent);
+        }
+    }
+
     pub(super) fn start(&mut self, instance: Instance) {
         if let Some(provider) = self.provider(&instance) {
             provider.start(instance);

@@ -90,7 +90,8 @@ impl Publication {
         if let Some(admin) = self.routed.get(&InstanceId(CONTROL_INCARNATION)) {
             admin.replica.health.set();
         }
-        let cleared = self.routed.iter_mut().filter(|(_, routed)| routed.up && !routed.replica.health.is_up());
+        let cleared =
+            self.routed.iter_mut().filter(|(_, routed)| routed.up && !routed.replica.health.is_up());
         cleared
             .map(|(&id, routed)| {
                 routed.up = false;
@@ -119,7 +120,8 @@ impl Publication {
     /// the instance is in the count or did not happen; the generation has to be read first.
     pub(super) fn idle(&mut self) -> Vec<InstanceId> {
         let cores = &self.shared.cores;
-        let oldest = cores.iter().map(|core| core.counters.oldest_generation.value()).min().unwrap_or(u64::MAX);
+        let oldest =
+            cores.iter().map(|core| core.counters.oldest_generation.value()).min().unwrap_or(u64::MAX);
         let is_idle = |awaited: &Awaited| {
             oldest >= awaited.generation && awaited.replica.counts.sum(|counts| &counts.in_flight) == 0
         };
