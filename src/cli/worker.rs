@@ -145,11 +145,6 @@ fn serve(socket: TcpListener, options: EchoOptions, mailbox: Arc<Mailbox>) -> Re
     Ok(engine.run(echo::serve(engine.clone(), listener, options, mailbox)))
 }
 
-/// Serves on this thread, for ever.
-pub(super) fn serve_echo(socket: TcpListener, id: String) -> Result<(), Failure> {
-    serve(socket, EchoOptions::named(id), Arc::default()).map(drop)
-}
-
 /// One listening socket.
 pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     let sockets =

@@ -155,7 +155,7 @@ pub(super) fn instance(provider: &ProcessProvider, number: u64) -> Instance {
 pub(super) fn config(command: &[&str]) -> ProcessConfig {
     ProcessConfig {
         count: 1,
-        command: command.iter().map(|&argument| argument.into()).collect(),
+        command: command.iter().map(|argument| argument.parse().unwrap()).collect(),
         environment: Box::default(),
         directory: None,
         user: None,
