@@ -8,7 +8,8 @@ pub const IN_FLIGHT_FLOOR: u64 = 16;
 /// The most that a replica of `weight` may have in flight, the next request included, when all replicas together have
 /// `total_in_flight` and their weights add up to `weight_sum`.
 pub fn bound(rule: BoundedLoad, total_in_flight: u64, weight: u64, weight_sum: u64) -> u64 {
-    let share = u128::from(rule.factor_thousandths) * (u128::from(total_in_flight) + 1) * u128::from(weight);
+    let all = u128::from(rule.factor_thousandths) * (u128::from(total_in_flight) + 1);
+    let share = all.saturating_mul(u128::from(weight));
     let bound = share.div_ceil(1_000 * u128::from(weight_sum.max(1)));
     u64::try_from(bound).unwrap_or(u64::MAX).max(IN_FLIGHT_FLOOR)
 }
