@@ -27,8 +27,6 @@ use crate::provider::{Ending, Instance, InstanceId, Intent, Record};
 const SILENT_DRAIN: Duration = Duration::from_millis(100);
 /// From the stop signal of a silent replica to its kill, at most.
 const SILENT_STOP_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often a replica looks whether it may start, where something else has to come first.
-const TURN_PAUSE: Duration = Duration::from_millis(10);
 
 /// What holds for all replicas of a service.
 #[derive(Clone, Debug)]
@@ -77,6 +75,8 @@ enum Stage {
     Adopting(Adoption),
     /// It has no instance until then.
     Waiting { until: Moment },
+    /// It would start if something else had not to come first.
+    Queued,
     /// An instance's intent is being made.
     Preparing { id: InstanceId },
     /// An instance's intent is being made durable.
@@ -177,9 +177,14 @@ impl Replica {
         matches!(self.stage, Stage::Waiting { until } if until <= now)
     }
 
-    /// Something else has to come first: not yet.
-    pub(super) fn postpone(&mut self, now: Moment) {
-        self.stage = Stage::Waiting { until: now + TURN_PAUSE };
+    /// Something else has to come first: it waits to be told to [`begin`](Replica::begin).
+    pub(super) fn queue(&mut self) {
+        self.stage = Stage::Queued;
+    }
+
+    /// Whether it waits to be told.
+    pub(super) fn is_queued(&self) -> bool {
+        matches!(self.stage, Stage::Queued)
     }
 
     /// Begins a start.
@@ -429,7 +434,7 @@ impl Replica {
                 discard(intent.clone(), rules, ctx);
                 self.stage = Stage::Gone;
             }
-            Stage::Preparing { .. } | Stage::Waiting { .. } => self.stage = Stage::Gone,
+            Stage::Preparing { .. } | Stage::Queued | Stage::Waiting { .. } => self.stage = Stage::Gone,
             _ => {}
         }
     }
