@@ -96,10 +96,12 @@ impl Storage {
         }
     }
 
-    /// A service is not in the configuration any more: it has no members, and lasts while its instances do.
+    /// A service is not in the configuration any more: it has no members, and lasts while its instances do. Should it come
+    /// back before that, it begins from its count again.
     pub(super) fn leave(&mut self, service: &str) {
         let Some(known) = self.state.services.get_mut(service) else { return };
-        self.changed |= !known.members.is_empty();
+        self.changed |= known.count > 0 || !known.members.is_empty();
+        known.count = 0;
         known.members.clear();
         if known.instances.is_empty() {
             self.forget(service);
