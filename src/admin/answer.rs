@@ -48,14 +48,17 @@ pub(super) struct Refused {
     pub(super) status: StatusCode,
     /// What is wrong and what to do, without the mark in front.
     pub(super) reason: String,
+    /// When the same call may be made again, where nothing was done. Any other call that is answered with 503 may have
+    /// been carried out, in part at least, and whoever repeats it by rote would add replicas twice.
+    retry_after_s: Option<u64>,
 }
 
-/// How long a caller should wait who came while Ringway could not answer.
+/// How long a caller should wait who found the queue full.
 const RETRY_AFTER_S: u64 = 1;
 
 impl Refused {
     pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Refused { status, reason: reason.into() }
+        Refused { status, reason: reason.into(), retry_after_s: None }
     }
 
     /// The caller is to blame.
@@ -74,7 +77,8 @@ impl From<CallError> for Refused {
 
 impl From<Unheard> for Refused {
     fn from(error: Unheard) -> Self {
-        Refused::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        let retry_after_s = (error == Unheard::Busy).then_some(RETRY_AFTER_S);
+        Refused { retry_after_s, ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()) }
     }
 }
 
@@ -88,14 +92,11 @@ impl IntoResponse for Refused {
         let message = format!("<Error> {}", self.reason);
         let mut response = (self.status, Json(Failure { message, status: "failure" })).into_response();
         let fields = response.headers_mut();
-        match self.status {
-            StatusCode::UNAUTHORIZED => {
-                fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                fields.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
-            }
-            _ => {}
+        if self.status == StatusCode::UNAUTHORIZED {
+            fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
