@@ -57,8 +57,10 @@ async fn a_replica_has_three_descriptors() {
 #[tokio::test]
 async fn what_tells_an_instance_is_in_its_environment_and_cannot_be_overridden() {
     let mut scene = Scene::new("environment");
-    let environment =
-        [("GREETING".into(), "{name} on {port}".parse().unwrap()), ("RINGWAY_NONCE".into(), "mine".parse().unwrap())];
+    let environment = [
+        ("GREETING".into(), "{name} on {port}".parse().unwrap()),
+        ("RINGWAY_NONCE".into(), "mine".parse().unwrap()),
+    ];
     let provider = scene.provider(ringway::config::ProcessConfig {
         environment: environment.into(),
         ..config(&["sleep", "1000"])

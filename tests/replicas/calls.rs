@@ -48,7 +48,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("POST /add", r#"{"n": null}"#, "n"),
     ("POST /add", r#"{"n": 99999999999999999999}"#, "n"),
     ("POST /add", "no JSON", "JSON"),
-    ("POST /add", "", "JSON"),
+    ("POST /add", "", "body is empty"),
     ("POST /add", "[1]", "object"),
     ("POST /add", r#"{"n": 1, "hostnames": ["a", "b"]}"#, "2 hostnames"),
     ("POST /add", r#"{"n": 2, "hostnames": ["a", "a"]}"#, "twice"),

@@ -44,9 +44,7 @@ fn a_silent_replica_is_replaced() {
     ringway.await_active(&THREE);
     let victim = stage.pid_of("Server-1");
     signal(victim, Signal::STOP);
-    poll("the silent process to be gone", || {
-        (!stage.living().values().any(|pids| pids.contains(&victim))).then_some(())
-    });
+    stage.await_gone(victim);
     ringway.await_active(&THREE);
     stage.await_living(&THREE);
 }

@@ -5,7 +5,7 @@ mod calls;
 mod crashes;
 mod deaths;
 mod failures;
-#[allow(dead_code, reason = "it serves other suites, too")]
+#[allow(dead_code, unused_imports, reason = "it serves other suites, too")]
 #[path = "../proxy/harness/mod.rs"]
 mod harness;
 mod load;

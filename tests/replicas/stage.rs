@@ -103,6 +103,13 @@ impl Stage {
         pids[0]
     }
 
+    /// Waits until a process of this stage lives no more.
+    pub(crate) fn await_gone(&self, pid: i32) {
+        poll("the end of a process", || {
+            (!self.living().values().any(|pids| pids.contains(&pid))).then_some(())
+        });
+    }
+
     /// Waits until exactly these replicas have a process, one each.
     pub(crate) fn await_living(&self, names: &[&str]) {
         let expected: Vec<&str> = names.to_vec();

@@ -20,8 +20,10 @@ fn replicas_that_are_kept_go_on_and_are_taken_over() {
     ringway.await_active(&TWO);
     assert_eq!(stage.living(), before, "they are the same ones");
     assert_eq!(ringway.ask("GET /home", "").status, 200);
-    signal(stage.pid_of("Server-1"), Signal::KILL);
-    stage.await_living(&["Server-2"]);
+    // They are watched as if they had been started here.
+    let victim = stage.pid_of("Server-1");
+    signal(victim, Signal::KILL);
+    stage.await_gone(victim);
     stage.await_living(&TWO);
 }
 

@@ -60,7 +60,9 @@ pub async fn run(mut control: Control, admin: impl Future<Output = ()>) -> io::R
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     tokio::pin!(admin);
+    // What the operator is shown is there before the first question.
     control.carrier.settle();
+    control.carrier.look();
     loop {
         let carrier = &mut control.carrier;
         let pause = if carrier.awaits_cores() { TICK_AWAITING } else { TICK };
