@@ -1,0 +1,108 @@
+//! The state file: what a write that takes time, fails, or is cut off by a crash leaves of it.
+
+use std::time::Duration;
+
+use ringway::base::time::Moment;
+use ringway::control::durable::DurableState;
+use ringway::control::machine::event::Event;
+
+use crate::timeline::{Happening, Life, Timeline};
+
+/// A write takes less than this.
+const WRITE: Duration = Duration::from_millis(8);
+/// Now and then it takes up to this.
+const SLOW_WRITE: Duration = Duration::from_millis(400);
+
+/// The disk under the state directory.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    held: DurableState,
+    writing: Option<(u64, DurableState)>,
+    waiting: Option<(u64, DurableState)>,
+    full_until: Moment,
+    /// The share of writes that take long.
+    pub(crate) slow: f64,
+    /// Planted: success is reported when the write begins.
+    pub(crate) lies: bool,
+    /// Planted: nothing is written of instances.
+    pub(crate) forgets_instances: bool,
+}
+
+impl Disk {
+    /// What a restart reads.
+    pub(crate) fn held(&self) -> &DurableState {
+        &self.held
+    }
+
+    pub(crate) fn is_full(&self, now: Moment) -> bool {
+        now < self.full_until
+    }
+
+    pub(crate) fn fill_until(&mut self, until: Moment) {
+        self.full_until = until;
+    }
+
+    /// Whether all that was to be written is.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.writing.is_none() && self.waiting.is_none()
+    }
+
+    pub(crate) fn persist(&mut self, version: u64, state: DurableState, life: Life, timeline: &mut Timeline) {
+        if self.lies {
+            timeline.after(Duration::ZERO, Happening::Told(life, Event::Persisted { version, result: Ok(()) }));
+        }
+        self.waiting = Some((version, state));
+        self.begin(life, timeline);
+    }
+
+    fn begin(&mut self, life: Life, timeline: &mut Timeline) {
+        if self.writing.is_none() && self.waiting.is_some() {
+            self.writing = self.waiting.take();
+            let most = if timeline.random.chance(self.slow) { SLOW_WRITE } else { WRITE };
+            timeline.soon(most, Happening::Written(life));
+        }
+    }
+
+    /// The write is over: what the machine hears of it.
+    pub(crate) fn written(&mut self, life: Life, timeline: &mut Timeline) -> Option<Event> {
+        let (version, state) = self.writing.take()?;
+        let result = if self.is_full(timeline.now()) {
+            Err("no space left on the device".to_owned())
+        } else {
+            self.hold(state);
+            Ok(())
+        };
+        self.begin(life, timeline);
+        (!self.lies).then_some(Event::Persisted { version, result })
+    }
+
+    /// Ringway is gone: the write under way came through or not, and those that waited did not.
+    pub(crate) fn crash(&mut self, timeline: &mut Timeline) {
+        self.waiting = None;
+        if let Some((_, state)) = self.writing.take()
+            && !self.is_full(timeline.now())
+            && timeline.random.chance(0.5)
+        {
+            self.hold(state);
+        }
+    }
+
+    /// What is held goes through the file's format, so that what that loses is lost here too.
+    fn hold(&mut self, mut state: DurableState) {
+        if self.forgets_instances {
+            state.services.values_mut().for_each(|service| service.instances.clear());
+        }
+        self.held = state;
+    }
+
+    /// What a restart reads, through the format of the file.
+    pub(crate) fn read(&self) -> DurableState {
+        let written = serde_json::to_string(&self.held).expect("the state can be written");
+        serde_json::from_str(&written).expect("what was written can be read")
+    }
+
+    /// Planted: an operator copies an old file back.
+    pub(crate) fn replace(&mut self, state: DurableState) {
+        self.held = state;
+    }
+}
