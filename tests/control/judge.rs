@@ -137,10 +137,7 @@ impl Judge {
             ledger.reach("start that took too long");
         } else if is_silent {
             ledger.reach("end of a silent one");
-            if of.lives && facts.asked.is_none() && !facts.killed {
-                self.replaced.insert(name.clone());
-                self.check_share(&name.0, of, ledger);
-            }
+            self.replace(id, of, ledger);
         } else if !(facts.killed || facts.asked.is_some()) {
             let (misses, heard) = (facts.misses, facts.heard);
             let what = format!("{ending:?} of {id:?} of {name:?}, a member: misses {misses}, heard {heard}");
@@ -150,6 +147,21 @@ impl Judge {
         match ending {
             Ending::Ask => facts.asked = facts.asked.or(Some(now)),
             Ending::Kill => facts.killed = true,
+        }
+    }
+
+    /// A member's instance is taken out, or ended: if it is a living one, its name counts as being replaced.
+    pub(crate) fn replace(&mut self, id: InstanceId, of: &Circumstances<'_>, ledger: &mut Ledger) {
+        let Some(facts) = self.facts.get(&id).filter(|facts| facts.asked.is_none() && !facts.killed) else {
+            return;
+        };
+        let service = facts.instance.service.clone();
+        let is_new = of.member
+            && of.lives
+            && !of.stops
+            && self.replaced.insert((service.clone(), facts.instance.name.to_string()));
+        if is_new {
+            self.check_share(&service, of, ledger);
         }
     }
 

@@ -154,8 +154,11 @@ impl World {
         }
     }
 
-    /// The next thing that happens before `until`, if anything does.
+    /// The next thing that happens before `until`, if anything does. Nothing does after a violation: the diary ends there.
     fn step(&mut self, until: Moment) -> bool {
+        if !self.ledger.violations.is_empty() {
+            return false;
+        }
         let tick = self.machine.as_ref().map_or(Moment::NEVER, |machine| machine.deadline() + self.lag);
         let next = self.timeline.next().unwrap_or(Moment::NEVER);
         if tick.min(next) > until {
@@ -362,7 +365,7 @@ impl World {
             }
             Action::End { id, ending, .. } => {
                 self.log.ends.push((now, id, ending));
-                self.judge_end(id, ending);
+                self.judge(id, Some(ending));
                 self.provider.end(id, ending, &mut self.timeline);
             }
             Action::Heartbeat { id, address, probe, timeout } => {
@@ -374,6 +377,7 @@ impl World {
                 if self.cores.is_routed(id) {
                     self.accuse(format!("{id:?} shall become idle and is still routed"));
                 }
+                self.judge(id, None);
                 if self.saboteur.is(Plant::EarlyIdle) {
                     self.timeline.after(Duration::ZERO, Happening::Told(life, Event::Idle { id }));
                 } else {
@@ -409,16 +413,15 @@ impl World {
         self.provider.start(instance, self.life, &mut self.timeline, &mut self.ledger);
     }
 
-    fn judge_end(&mut self, id: InstanceId, ending: Ending) {
+    /// Lets the judge know what there is to know when an instance is taken out (`None`) or ended.
+    fn judge(&mut self, id: InstanceId, ending: Option<Ending>) {
         let Some(instance) = self.judge.instance(id).cloned() else {
-            return self.accuse(format!("{id:?} is ended, which was neither started nor adopted, or has ended"));
+            return self.accuse(format!("{id:?} shall end, which was neither started nor adopted, or has ended"));
         };
         let plan = self.plans.iter().find(|plan| plan.name == instance.service);
         let (policy, default) = (heartbeat(), supervision());
         let rules = plan.and_then(supervision_of).unwrap_or(&default);
         let names = members(self.disk.held(), &instance.service);
-        let stops = matches!(self.stage, Stage::Stopping(_))
-            && rules.on_exit == OnExit::Stop;
         let of = Circumstances {
             now: self.timeline.now(),
             cores: &self.cores,
@@ -428,10 +431,13 @@ impl World {
                 && names.iter().any(|name| name == instance.name.as_str())
                 && !self.dropped.contains(&(instance.service.clone(), instance.name.to_string())),
             members: &names,
-            stops,
+            stops: matches!(self.stage, Stage::Stopping(_)) && rules.on_exit == OnExit::Stop,
             lives: self.provider.of(id).is_some(),
         };
-        self.judge.end(id, ending, &of, &mut self.ledger);
+        match ending {
+            Some(ending) => self.judge.end(id, ending, &of, &mut self.ledger),
+            None => self.judge.replace(id, &of, &mut self.ledger),
+        }
     }
 
     /// What is published is the desired state, with the addresses of those that have answered.
