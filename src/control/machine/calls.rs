@@ -1,136 +1,131 @@
-//! An operator's calls: one change at a time is on its way to the disk, the next ones wait their turn, and those that were
-//! asked to wait for the replicas do.
+//! An operator's call, from the question to the answer.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::context::Milestone;
-use super::event::CallId;
-use super::timers::Place;
-use crate::base::time::Moment;
-use crate::control::call::Call;
-use crate::control::desired::Changed;
+use super::call_queue::{Asked, CALLS_MAX, Pending, Waiting};
+use super::event::{Action, CallId};
+use super::owned::OwnedService;
+use super::{Machine, Service};
+use crate::base::replica_name::ReplicaName;
+use crate::control::call::{Call, CallError};
+use crate::control::desired::{self, Circumstances};
 
-/// The most calls that wait their turn.
-pub(super) const CALLS_MAX: usize = 256;
+/// What a call that waits for the end of replicas allows beyond their time to drain and to stop: for the kill.
+const KILL_BUDGET: Duration = Duration::from_secs(1);
 
-/// All calls that have no answer yet.
-#[derive(Debug, Default)]
-pub(super) struct Calls {
-    queue: VecDeque<Asked>,
-    pending: Option<Pending>,
-    waiting: Vec<Waiting>,
-}
-
-/// A call that was not looked at yet.
-#[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) id: CallId,
-    pub(super) call: Call,
-    pub(super) clock_ms: u32,
-}
-
-/// A change that is not durable yet.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) id: CallId,
-    /// The service, by its place.
-    pub(super) service: usize,
-    pub(super) changed: Changed,
-    pub(super) wait: bool,
-    /// Which version of the durable state has it.
-    pub(super) version: Option<u64>,
-}
-
-/// A call whose change is made, and whose replicas are not all where they shall be.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) id: CallId,
-    pub(super) service: usize,
-    pub(super) left: BTreeSet<Place>,
-    /// Whether they shall be gone; else active.
-    pub(super) gone: bool,
-    pub(super) since: Moment,
-    pub(super) budget: Duration,
-}
-
-impl Calls {
-    /// Takes a call; gives it back if too many wait.
-    pub(super) fn ask(&mut self, asked: Asked) -> Result<(), CallId> {
-        if self.queue.len() >= CALLS_MAX {
-            return Err(asked.id);
+impl Machine {
+    pub(super) fn on_call(&mut self, asked: Asked) {
+        let id = asked.id;
+        if self.context.stopping {
+            self.answer(id, Err(CallError::Stopping));
+        } else if self.calls.ask(asked).is_err() {
+            self.answer(id, Err(CallError::Busy(CALLS_MAX)));
         }
-        self.queue.push_back(asked);
-        Ok(())
     }
 
-    /// The next call, if none is pending.
-    pub(super) fn next(&mut self) -> Option<Asked> {
-        if self.pending.is_some() { None } else { self.queue.pop_front() }
-    }
-
-    /// The change that is to be made durable.
-    pub(super) fn pend(&mut self, pending: Pending) {
-        self.pending = Some(pending);
-    }
-
-    /// The change that no version of the durable state has yet.
-    pub(super) fn unsent(&mut self) -> Option<&mut Pending> {
-        self.pending.as_mut().filter(|pending| pending.version.is_none())
-    }
-
-    /// The change that `version`, or one before it, has.
-    pub(super) fn conclude(&mut self, version: u64) -> Option<Pending> {
-        self.pending.take_if(|pending| pending.version.is_some_and(|sent| sent <= version))
-    }
-
-    /// All calls whose change is not on its way yet.
-    pub(super) fn refuse(&mut self) -> Vec<CallId> {
-        let unsent = self.pending.take_if(|pending| pending.version.is_none());
-        unsent
-            .map(|pending| pending.id)
-            .into_iter()
-            .chain(self.queue.drain(..).map(|asked| asked.id))
-            .collect()
-    }
-
-    /// Waits for replicas.
-    pub(super) fn wait(&mut self, waiting: Waiting) {
-        self.waiting.push(waiting);
-    }
-
-    /// Tells those that wait what has come to be.
-    pub(super) fn note(&mut self, milestones: &[Milestone]) {
-        for waiting in &mut self.waiting {
-            for milestone in milestones {
-                match milestone {
-                    Milestone::Active(place) if !waiting.gone => _ = waiting.left.remove(place),
-                    Milestone::Active(_) => {}
-                    Milestone::Gone(place) => _ = waiting.left.remove(place),
-                }
+    /// Looks at calls in their order, until one of them makes a change that has to become durable.
+    pub(super) fn look_at_calls(&mut self) {
+        while let Some(Asked { id, call, clock_ms }) = self.calls.next() {
+            match self.propose(id, &call, clock_ms) {
+                Ok(pending) => self.calls.pend(pending),
+                Err(error) => self.answer(id, Err(error)),
             }
         }
     }
 
-    /// The calls whose waiting is over: `true` beside those that have what they waited for.
-    pub(super) fn over(&mut self, now: Moment, stopping: bool) -> Vec<(Waiting, bool)> {
-        let is_over = |waiting: &mut Waiting| waiting.left.is_empty() || waiting.until() <= now || stopping;
-        let over = self.waiting.extract_if(.., is_over);
-        over.map(|waiting| {
-            let complete = waiting.left.is_empty();
-            (waiting, complete)
-        })
-        .collect()
+    fn propose(&mut self, id: CallId, call: &Call, clock_ms: u32) -> Result<Pending, CallError> {
+        let (service, owned) = self.resolve(call.service.as_deref())?;
+        let (Some(algorithm), name) = (owned.algorithm().copied(), owned.name()) else {
+            return Err(CallError::NoService(owned.name().into()));
+        };
+        let leaving = owned.leaving();
+        let members = self.context.storage.members(name).to_vec();
+        let circumstances = Circumstances { algorithm: &algorithm, leaving: &leaving, clock_ms };
+        let changed = desired::change(&members, &call.change, &circumstances, &mut self.context.random)?;
+        Ok(Pending { id, service, changed, wait: call.wait, version: None })
     }
 
-    /// When waiting ends at the latest.
-    pub(super) fn deadline(&self) -> Moment {
-        self.waiting.iter().map(Waiting::until).min().unwrap_or(Moment::NEVER)
+    /// The service that a call is about.
+    fn resolve(&self, name: Option<&str>) -> Result<(usize, &OwnedService), CallError> {
+        let services = || self.services.iter().enumerate();
+        let owned = || {
+            services().filter_map(|(index, service)| match service {
+                Service::Owned(owned) if owned.algorithm().is_some() => Some((index, owned)),
+                _ => None,
+            })
+        };
+        let Some(name) = name else {
+            let mut all = owned();
+            return match (all.next(), all.next()) {
+                (Some(only), None) => Ok(only),
+                (Some(_), Some(_)) => {
+                    let names: Vec<&str> = owned().map(|(_, owned)| owned.name()).collect();
+                    Err(CallError::Ambiguous(names.join(", ")))
+                }
+                (None, _) => Err(self.nothing_owned()),
+            };
+        };
+        let is_fixed = |(_, service): (usize, &Service)| matches!(service, Service::Fixed(fixed) if fixed.name() == name);
+        match owned().find(|(_, owned)| owned.name() == name) {
+            Some(found) => Ok(found),
+            None if services().any(is_fixed) => Err(CallError::Static(name.into())),
+            None => Err(CallError::NoService(name.into())),
+        }
     }
-}
 
-impl Waiting {
-    fn until(&self) -> Moment {
-        self.since + self.budget
+    /// No service is named, and none is Ringway's own.
+    fn nothing_owned(&self) -> CallError {
+        let fixed: Vec<&str> = self
+            .services
+            .iter()
+            .filter_map(|service| match service {
+                Service::Fixed(fixed) => Some(fixed.name()),
+                Service::Owned(_) => None,
+            })
+            .collect();
+        CallError::Static(fixed.join(", ").into())
+    }
+
+    /// A call's change is durable: makes it true.
+    pub(super) fn commit(&mut self, pending: Pending) {
+        let Pending { id, service, changed, wait, .. } = pending;
+        let Some(Service::Owned(owned)) = self.services.get_mut(service) else { return };
+        self.context.storage.commit_members(owned.name(), &changed.members);
+        let gone = changed.added.is_empty();
+        let left = owned.commit(&changed, &mut self.context).into_iter().collect();
+        let supervision = owned.supervision();
+        let budget = match gone {
+            true => supervision.drain + supervision.stop_timeout + KILL_BUDGET,
+            false => supervision.startup,
+        };
+        if wait {
+            self.calls.wait(Waiting { id, service, left, gone, since: self.context.now, budget });
+        } else {
+            self.answer_with_members(id, service);
+        }
+    }
+
+    pub(super) fn end_waiting(&mut self) {
+        let milestones = std::mem::take(&mut self.context.milestones);
+        self.calls.note(&milestones);
+        let now = self.context.now;
+        for (waiting, complete) in self.calls.over(now, self.context.stopping) {
+            if complete {
+                self.answer_with_members(waiting.id, waiting.service);
+            } else {
+                self.answer(waiting.id, Err(CallError::NotInTime(now.since(waiting.since).as_secs())));
+            }
+        }
+    }
+
+    fn answer_with_members(&mut self, id: CallId, service: usize) {
+        let Some(Service::Owned(owned)) = self.services.get(service) else { return };
+        let members = self.context.storage.members(owned.name());
+        let names: Vec<ReplicaName> = members.iter().map(|member| member.name.clone()).collect();
+        self.answer(id, Ok(names));
+    }
+
+    pub(super) fn answer(&mut self, id: CallId, answer: Result<Vec<ReplicaName>, CallError>) {
+        self.context.outbox.push(Action::Answer { id, answer });
     }
 }

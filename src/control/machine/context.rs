@@ -1,10 +1,10 @@
 //! What every part of the machine works with while it deals with an event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::detector::WatchRule;
-use super::event::Action;
+use super::detector::{Verdict, WatchRule};
+use super::event::{Action, Heartbeat};
 use super::outbox::Outbox;
 use super::storage::Storage;
 use super::timers::{Place, Timers};
@@ -30,6 +30,8 @@ pub(super) struct Context {
     pub(super) places: BTreeMap<InstanceId, Place>,
     /// What waiting calls want to know.
     pub(super) milestones: Vec<Milestone>,
+    /// Replicas of which a start has begun and was not reported.
+    pub(super) beginning: BTreeSet<Place>,
     /// Nothing is started any more.
     pub(super) stopping: bool,
 }
@@ -54,6 +56,7 @@ impl Context {
             storage,
             places: BTreeMap::new(),
             milestones: Vec::new(),
+            beginning: BTreeSet::new(),
             stopping: false,
         }
     }
@@ -76,5 +79,31 @@ impl Context {
     pub(super) fn beat(&mut self, id: InstanceId, address: SocketAddr, rule: &WatchRule) {
         let (probe, timeout) = (rule.probe.clone(), rule.timeout);
         self.outbox.push(Action::Heartbeat { id, address, probe, timeout });
+    }
+
+    /// Does what the outcome of a heartbeat of a replica that serves asks for.
+    pub(super) fn judge(&mut self, verdict: Verdict, beat: &Heartbeat, service: &str, replica: &str) {
+        let set_health = |up| Action::SetHealth { id: beat.id, up };
+        match verdict {
+            Verdict::Unchanged => {}
+            Verdict::Unreachable => {
+                self.outbox.log(true, service, replica, format!("cannot be reached: {}", beat.reason));
+            }
+            Verdict::Silent => {
+                self.outbox.push(set_health(false));
+                self.outbox.log(
+                    true,
+                    service,
+                    replica,
+                    format!("does not answer heartbeats: {}", beat.reason),
+                );
+            }
+            Verdict::Up { was_down } => {
+                self.outbox.push(set_health(true));
+                if was_down {
+                    self.outbox.log(false, service, replica, "answers again".to_owned());
+                }
+            }
+        }
     }
 }

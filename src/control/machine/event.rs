@@ -124,6 +124,13 @@ pub enum Action {
         /// Whose provider is asked.
         service: Box<str>,
     },
+    /// Give an intent back that will not be started.
+    Discard {
+        /// Whose provider made it.
+        service: Box<str>,
+        /// The intent.
+        intent: Intent,
+    },
     /// Start an instance whose intent is durable; then [`ProviderEvent::Started`] or [`ProviderEvent::Ended`].
     Start(Instance),
     /// Look for an instance of an earlier process; then [`ProviderEvent::Adopted`] or [`ProviderEvent::Ended`].

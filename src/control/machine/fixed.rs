@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use super::context::Context;
-use super::detector::{Detector, Verdict, WatchRule};
-use super::event::{Action, Heartbeat, Members};
+use super::detector::{Detector, WatchRule};
+use super::event::{Heartbeat, Members};
 use super::plan::{ServicePlan, StaticReplica};
 use super::replica::state_of;
 use super::timers::Place;
@@ -93,24 +93,8 @@ impl FixedService {
     pub(super) fn heartbeat(&mut self, number: u64, beat: &Heartbeat, ctx: &mut Context) {
         let service = self.name.clone();
         self.with(number, ctx, |replica, rule, ctx| {
-            let (id, log) = (replica.id, &replica.name);
-            let Heartbeat { reason, .. } = beat;
-            match replica.detector.report(beat, rule, ctx.now) {
-                Verdict::Unchanged => {}
-                Verdict::Unreachable => {
-                    ctx.outbox.log(true, &service, log, format!("cannot be reached: {reason}"));
-                }
-                Verdict::Silent => {
-                    ctx.outbox.push(Action::SetHealth { id, up: false });
-                    ctx.outbox.log(true, &service, log, format!("does not answer heartbeats: {reason}"));
-                }
-                Verdict::Up { was_down } => {
-                    ctx.outbox.push(Action::SetHealth { id, up: true });
-                    if was_down {
-                        ctx.outbox.log(false, &service, log, "answers again".to_owned());
-                    }
-                }
-            }
+            let verdict = replica.detector.report(beat, rule, ctx.now);
+            ctx.judge(verdict, beat, &service, &replica.name);
         });
     }
 

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod backoff;
+mod call_queue;
 mod calls;
 mod context;
 mod detector;
@@ -22,28 +23,22 @@ mod storage;
 mod tests;
 mod timers;
 
-use std::time::Duration;
-
-use calls::{Asked, CALLS_MAX, Calls, Pending, Waiting};
+use call_queue::{Asked, Calls};
 use context::Context;
-use event::{Action, CallId, Event, Heartbeat, Members};
+use event::{Action, Event, Heartbeat, Members};
 use fixed::FixedService;
 use owned::OwnedService;
 use plan::{ReplicasPlan, ServicePlan};
 use storage::{Conclusion, Start, Storage};
 use timers::Place;
 
-use crate::base::replica_name::ReplicaName;
 use crate::base::time::Moment;
-use crate::control::call::{Call, CallError};
-use crate::control::desired::{self, Circumstances};
+use crate::control::call::CallError;
+use crate::control::desired;
 use crate::control::durable::DurableState;
 use crate::control::view::View;
 use crate::placement::{ObservationKind, PlacementError};
 use crate::provider::{InstanceId, Intent, ProviderEvent};
-
-/// What a call that waits for the end of replicas allows beyond their time to drain and to stop: for the kill.
-const KILL_BUDGET: Duration = Duration::from_secs(1);
 
 /// The control thread's state. Whoever owns it tells it what happens ([`Machine::handle`]), does what it asks for
 /// ([`Machine::take_actions`], in this order), and tells it of the time at [`Machine::deadline`] at the latest.
@@ -110,8 +105,11 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Takes note of something that happened. `now` never goes back.
+    /// Takes note of something that happened. `now` never goes back. After [`Action::Finished`] nothing matters any more.
     pub fn handle(&mut self, event: Event, now: Moment) {
+        if self.exit == Exit::Finished {
+            return;
+        }
         self.context.now = self.context.now.max(now);
         match event {
             Event::Tick => {}
@@ -181,7 +179,7 @@ impl Machine {
 
     fn on_prepared(&mut self, id: InstanceId, result: Result<Intent, String>) {
         if let Some((owned, number, context)) = self.owned(id) {
-            owned.with(number, context, |replica, rules, ctx| replica.prepared(id, result, rules, ctx));
+            owned.prepared(number, id, result, context);
         }
     }
 
@@ -225,15 +223,6 @@ impl Machine {
     fn on_idle(&mut self, id: InstanceId) {
         if let Some((owned, number, context)) = self.owned(id) {
             owned.with(number, context, |replica, rules, ctx| replica.idle(id, rules, ctx));
-        }
-    }
-
-    fn on_call(&mut self, asked: Asked) {
-        let id = asked.id;
-        if self.context.stopping {
-            self.answer(id, Err(CallError::Stopping));
-        } else if self.calls.ask(asked).is_err() {
-            self.answer(id, Err(CallError::Busy(CALLS_MAX)));
         }
     }
 
@@ -305,112 +294,6 @@ impl Machine {
                 None => {}
             }
         }
-    }
-
-    /// Looks at calls in their order, until one of them makes a change that has to become durable.
-    fn look_at_calls(&mut self) {
-        while let Some(Asked { id, call, clock_ms }) = self.calls.next() {
-            match self.propose(id, &call, clock_ms) {
-                Ok(pending) => self.calls.pend(pending),
-                Err(error) => self.answer(id, Err(error)),
-            }
-        }
-    }
-
-    fn propose(&mut self, id: CallId, call: &Call, clock_ms: u32) -> Result<Pending, CallError> {
-        let (service, owned) = self.resolve(call.service.as_deref())?;
-        let (Some(algorithm), name) = (owned.algorithm().copied(), owned.name()) else {
-            return Err(CallError::NoService(owned.name().into()));
-        };
-        let leaving = owned.leaving();
-        let members = self.context.storage.members(name).to_vec();
-        let circumstances = Circumstances { algorithm: &algorithm, leaving: &leaving, clock_ms };
-        let changed = desired::change(&members, &call.change, &circumstances, &mut self.context.random)?;
-        Ok(Pending { id, service, changed, wait: call.wait, version: None })
-    }
-
-    /// The service that a call is about.
-    fn resolve(&self, name: Option<&str>) -> Result<(usize, &OwnedService), CallError> {
-        let services = || self.services.iter().enumerate();
-        let owned = || {
-            services().filter_map(|(index, service)| match service {
-                Service::Owned(owned) if owned.algorithm().is_some() => Some((index, owned)),
-                _ => None,
-            })
-        };
-        let Some(name) = name else {
-            let mut all = owned();
-            return match (all.next(), all.next()) {
-                (Some(only), None) => Ok(only),
-                (Some(_), Some(_)) => {
-                    let names: Vec<&str> = owned().map(|(_, owned)| owned.name()).collect();
-                    Err(CallError::Ambiguous(names.join(", ")))
-                }
-                (None, _) => Err(self.nothing_owned()),
-            };
-        };
-        let is_fixed = |(_, service): (usize, &Service)| matches!(service, Service::Fixed(fixed) if fixed.name() == name);
-        match owned().find(|(_, owned)| owned.name() == name) {
-            Some(found) => Ok(found),
-            None if services().any(is_fixed) => Err(CallError::Static(name.into())),
-            None => Err(CallError::NoService(name.into())),
-        }
-    }
-
-    /// No service is named, and none is Ringway's own.
-    fn nothing_owned(&self) -> CallError {
-        let fixed: Vec<&str> = self
-            .services
-            .iter()
-            .filter_map(|service| match service {
-                Service::Fixed(fixed) => Some(fixed.name()),
-                Service::Owned(_) => None,
-            })
-            .collect();
-        CallError::Static(fixed.join(", ").into())
-    }
-
-    /// A call's change is durable: makes it true.
-    fn commit(&mut self, pending: Pending) {
-        let Pending { id, service, changed, wait, .. } = pending;
-        let Some(Service::Owned(owned)) = self.services.get_mut(service) else { return };
-        self.context.storage.commit_members(owned.name(), &changed.members);
-        let gone = changed.added.is_empty();
-        let left = owned.commit(&changed, &mut self.context).into_iter().collect();
-        let supervision = owned.supervision();
-        let budget = match gone {
-            true => supervision.drain + supervision.stop_timeout + KILL_BUDGET,
-            false => supervision.startup,
-        };
-        if wait {
-            self.calls.wait(Waiting { id, service, left, gone, since: self.context.now, budget });
-        } else {
-            self.answer_with_members(id, service);
-        }
-    }
-
-    fn end_waiting(&mut self) {
-        let milestones = std::mem::take(&mut self.context.milestones);
-        self.calls.note(&milestones);
-        let now = self.context.now;
-        for (waiting, complete) in self.calls.over(now, self.context.stopping) {
-            if complete {
-                self.answer_with_members(waiting.id, waiting.service);
-            } else {
-                self.answer(waiting.id, Err(CallError::NotInTime(now.since(waiting.since).as_secs())));
-            }
-        }
-    }
-
-    fn answer_with_members(&mut self, id: CallId, service: usize) {
-        let Some(Service::Owned(owned)) = self.services.get(service) else { return };
-        let members = self.context.storage.members(owned.name());
-        let names: Vec<ReplicaName> = members.iter().map(|member| member.name.clone()).collect();
-        self.answer(id, Ok(names));
-    }
-
-    fn answer(&mut self, id: CallId, answer: Result<Vec<ReplicaName>, CallError>) {
-        self.context.outbox.push(Action::Answer { id, answer });
     }
 
     /// Has written what is not durable yet; in a `hurry` also if the pause after a failure is not over.

@@ -6,7 +6,7 @@ use super::context::{Context, Milestone};
 use super::detector::WatchRule;
 use super::event::Members;
 use super::plan::ServicePlan;
-use super::replica::{Replica, Rules, Running, pid_of};
+use super::replica::{Replica, Rules, Running, discard, pid_of};
 use super::timers::Place;
 use crate::base::algorithm::Algorithm;
 use crate::base::replica_name::ReplicaName;
@@ -15,7 +15,10 @@ use crate::base::time::Moment;
 use crate::control::desired::Changed;
 use crate::control::durable::{DurableInstance, DurableMember};
 use crate::control::view::ServiceView;
-use crate::provider::{InstanceId, ProviderEvent};
+use crate::provider::{InstanceId, Intent, ProviderEvent};
+
+/// Starts of all services that are under way at once, from the intent until the provider reports.
+const STARTS_MAX: usize = 64;
 
 /// One service, in or out of the configuration.
 #[derive(Debug)]
@@ -234,6 +237,7 @@ impl OwnedService {
         }
         let place = self.place(number);
         let Some(replica) = self.replicas.get(&number) else { return };
+        keep(&mut ctx.beginning, place, replica.is_beginning());
         keep(&mut self.silent, number, replica.is_silent(&self.rules));
         keep(&mut self.replacing, number, replica.is_replacing());
         ctx.timers.set(place, replica.deadline());
@@ -247,14 +251,17 @@ impl OwnedService {
         }
     }
 
-    /// Starts a replica, unless an older instance of its name has not ended: there are never two.
+    /// Starts a replica, unless an older instance of its name has not ended (there are never two), or so many others are
+    /// starting that it has to wait its turn.
     fn start(&mut self, number: u64, ctx: &mut Context) {
         let Some(replica) = self.replicas.get(&number) else { return };
         let name = &replica.name;
         let mut others = self.replicas.values().filter(|other| !other.member);
         let is_taken = others.any(|other| other.name == *name);
         let Some(replica) = self.replicas.get_mut(&number) else { return };
-        if is_taken {
+        if ctx.stopping {
+            replica.shut_down(&self.rules, ctx);
+        } else if is_taken || ctx.beginning.len() >= STARTS_MAX {
             replica.postpone(ctx.now);
         } else {
             replica.begin(&self.rules, ctx);
@@ -310,16 +317,32 @@ impl OwnedService {
         })
     }
 
+    /// An intent is made, or cannot be. If nobody waits for it any more, it is given back.
+    pub(super) fn prepared(
+        &mut self,
+        number: u64,
+        id: InstanceId,
+        result: Result<Intent, String>,
+        ctx: &mut Context,
+    ) {
+        if self.replicas.get(&number).is_some_and(|replica| replica.awaits_intent(id)) {
+            self.with(number, ctx, |replica, rules, ctx| replica.prepared(id, result, rules, ctx));
+        } else if let Ok(intent) = result {
+            ctx.places.remove(&id);
+            discard(intent, &self.rules, ctx);
+        }
+    }
+
     /// The instance's intent is durable.
     pub(super) fn stored(&mut self, number: u64, id: InstanceId, ctx: &mut Context) {
         self.with(number, ctx, |replica, rules, ctx| replica.stored(id, rules, ctx));
     }
 }
 
-fn keep(set: &mut BTreeSet<u64>, number: u64, is_in: bool) {
+fn keep<T: Ord>(set: &mut BTreeSet<T>, one: T, is_in: bool) {
     if is_in {
-        set.insert(number);
+        set.insert(one);
     } else {
-        set.remove(&number);
+        set.remove(&one);
     }
 }

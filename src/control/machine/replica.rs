@@ -1,12 +1,16 @@
 //! One replica's life: starting, active, draining, gone; and what lies between two of its instances.
 
+mod look;
+
+pub(super) use look::state_of;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::adopt::Adoption;
 use super::backoff::Backoff;
 use super::context::{Context, Milestone};
-use super::detector::{Detector, Standing, Verdict, WatchRule};
+use super::detector::{Detector, WatchRule};
 use super::event::{Action, Heartbeat, Probe};
 use super::startup::Startup;
 use super::stop::Stop;
@@ -15,16 +19,16 @@ use crate::base::replica_name::ReplicaName;
 use crate::base::supervision::{OnExit, Supervision};
 use crate::base::time::Moment;
 use crate::control::durable::DurableInstance;
-use crate::control::view::{Failure, ReplicaState, ReplicaView};
-use crate::placement::{ObservationKind, ReplicaSpec};
+use crate::control::view::Failure;
+use crate::placement::ObservationKind;
 use crate::provider::{Ending, Instance, InstanceId, Intent, Record};
 
 /// How long the exchanges on a silent replica may take to finish: it is not expected to finish any.
 const SILENT_DRAIN: Duration = Duration::from_millis(100);
 /// From the stop signal of a silent replica to its kill, at most.
 const SILENT_STOP_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often a replica looks whether an older instance of its name has ended.
-const NAMESAKE_PAUSE: Duration = Duration::from_millis(50);
+/// How often a replica looks whether it may start, where something else has to come first.
+const TURN_PAUSE: Duration = Duration::from_millis(10);
 
 /// What holds for all replicas of a service.
 #[derive(Clone, Debug)]
@@ -173,9 +177,9 @@ impl Replica {
         matches!(self.stage, Stage::Waiting { until } if until <= now)
     }
 
-    /// An older instance of its name has not ended: not yet.
+    /// Something else has to come first: not yet.
     pub(super) fn postpone(&mut self, now: Moment) {
-        self.stage = Stage::Waiting { until: now + NAMESAKE_PAUSE };
+        self.stage = Stage::Waiting { until: now + TURN_PAUSE };
     }
 
     /// Begins a start.
@@ -187,7 +191,12 @@ impl Replica {
         ctx.outbox.push(Action::Prepare { id, service: rules.service.clone() });
     }
 
-    /// The intent is made, or cannot be.
+    /// Whether it waits for this instance's intent.
+    pub(super) fn awaits_intent(&self, id: InstanceId) -> bool {
+        matches!(self.stage, Stage::Preparing { id: expected } if expected == id)
+    }
+
+    /// The intent that it waited for is made, or cannot be.
     pub(super) fn prepared(
         &mut self,
         id: InstanceId,
@@ -195,9 +204,6 @@ impl Replica {
         rules: &Rules,
         ctx: &mut Context,
     ) {
-        if !matches!(self.stage, Stage::Preparing { id: expected } if expected == id) {
-            return;
-        }
         match result {
             Ok(intent) => {
                 let listed =
@@ -293,7 +299,7 @@ impl Replica {
             Stage::Starting { startup, .. } => startup.missed(beat),
             Stage::Active { detector, .. } => {
                 let verdict = detector.report(&beat, &rules.watch, ctx.now);
-                self.judge(verdict, &beat, rules, ctx);
+                ctx.judge(verdict, &beat, &rules.service, self.name.as_str());
             }
             _ => {}
         }
@@ -310,26 +316,6 @@ impl Replica {
         ctx.outbox.push_after_publish(Action::SetHealth { id: running.id, up: true });
         ctx.milestones.push(Milestone::Active(self.place));
         self.log(false, rules, ctx, format!("active after {} ms", age.as_millis()));
-    }
-
-    fn judge(&mut self, verdict: Verdict, beat: &Heartbeat, rules: &Rules, ctx: &mut Context) {
-        let id = beat.id;
-        match verdict {
-            Verdict::Unchanged => {}
-            Verdict::Unreachable => {
-                self.log(true, rules, ctx, format!("cannot be reached: {}", beat.reason));
-            }
-            Verdict::Silent => {
-                ctx.outbox.push(Action::SetHealth { id, up: false });
-                self.log(true, rules, ctx, format!("does not answer heartbeats: {}", beat.reason));
-            }
-            Verdict::Up { was_down } => {
-                ctx.outbox.push(Action::SetHealth { id, up: true });
-                if was_down {
-                    self.log(false, rules, ctx, "answers again".to_owned());
-                }
-            }
-        }
     }
 
     /// A core saw something of it.
@@ -435,13 +421,14 @@ impl Replica {
 
     /// Takes back a start of which the provider was not told yet.
     fn give_up_start(&mut self, rules: &Rules, ctx: &mut Context) {
-        match self.stage {
-            Stage::Preparing { id } | Stage::Storing { id, .. } => {
-                ctx.places.remove(&id);
-                ctx.storage.unlist(&rules.service, id);
+        match &self.stage {
+            Stage::Storing { id, intent } => {
+                ctx.places.remove(id);
+                ctx.storage.unlist(&rules.service, *id);
+                discard(intent.clone(), rules, ctx);
                 self.stage = Stage::Gone;
             }
-            Stage::Waiting { .. } => self.stage = Stage::Gone,
+            Stage::Preparing { .. } | Stage::Waiting { .. } => self.stage = Stage::Gone,
             _ => {}
         }
     }
@@ -530,6 +517,11 @@ impl Replica {
         self.replacing
     }
 
+    /// Whether a start of it has begun of which the provider has not said yet what came of it.
+    pub(super) fn is_beginning(&self) -> bool {
+        matches!(self.stage, Stage::Preparing { .. } | Stage::Storing { .. } | Stage::Ordered { .. })
+    }
+
     /// Whether the end of Ringway has to wait for it.
     pub(super) fn holds_up_exit(&self, rules: &Rules) -> bool {
         match self.stage {
@@ -539,70 +531,8 @@ impl Replica {
         }
     }
 
-    /// What the snapshot shall say of it.
-    pub(super) fn spec(&self) -> ReplicaSpec {
-        ReplicaSpec {
-            name: self.name.as_str().into(),
-            ordinal: self.ordinal,
-            incarnation: self.published.map_or(self.incarnation, |(id, _)| id.0),
-            address: self.published.map(|(_, address)| address),
-            weight: 1,
-        }
-    }
-
-    /// For the operator's eyes.
-    pub(super) fn view(&self, rules: &Rules, now: Moment) -> ReplicaView {
-        let running = match &self.stage {
-            Stage::Starting { running, .. }
-            | Stage::Active { running, .. }
-            | Stage::Stopping { running, .. } => Some(running),
-            _ => None,
-        };
-        ReplicaView {
-            name: self.name.as_str().into(),
-            ordinal: self.ordinal,
-            incarnation: self.incarnation,
-            state: self.state(rules),
-            member: self.member,
-            address: running.map(|running| running.address),
-            pid: running.and_then(|running| running.pid),
-            restarts: self.starts.saturating_sub(1),
-            missed_heartbeats: match &self.stage {
-                Stage::Active { detector, .. } => detector.misses(),
-                _ => 0,
-            },
-            next_start_ms: match &self.stage {
-                Stage::Waiting { until } => u64::try_from(until.since(now).as_millis()).ok(),
-                _ => None,
-            },
-            last_failure: self.last_failure.clone(),
-        }
-    }
-
-    fn state(&self, rules: &Rules) -> ReplicaState {
-        match &self.stage {
-            Stage::Waiting { .. } if self.backoff.is_crash_loop(&rules.supervision) => {
-                ReplicaState::CrashLoop
-            }
-            Stage::Waiting { .. } if self.backoff.failures() > 0 => ReplicaState::Waiting,
-            Stage::Active { detector, .. } => state_of(detector.standing(&rules.watch)),
-            Stage::Stopping { stop, .. } if stop.is_draining() => ReplicaState::Draining,
-            Stage::Stopping { .. } | Stage::Gone => ReplicaState::Stopping,
-            _ => ReplicaState::Starting,
-        }
-    }
-
     fn log(&self, warning: bool, rules: &Rules, ctx: &mut Context, text: String) {
         ctx.outbox.log(warning, &rules.service, self.name.as_str(), text);
-    }
-}
-
-/// The word for a replica that serves.
-pub(super) fn state_of(standing: Standing) -> ReplicaState {
-    match standing {
-        Standing::Alive => ReplicaState::Active,
-        Standing::Suspect => ReplicaState::Suspect,
-        Standing::Down => ReplicaState::Down,
     }
 }
 
@@ -616,6 +546,11 @@ fn end(id: InstanceId, ending: Option<Ending>, rules: &Rules, ctx: &mut Context)
     if let Some(ending) = ending {
         ctx.outbox.push(Action::End { id, service: rules.service.clone(), ending });
     }
+}
+
+/// Gives an intent back.
+pub(super) fn discard(intent: Intent, rules: &Rules, ctx: &mut Context) {
+    ctx.outbox.push(Action::Discard { service: rules.service.clone(), intent });
 }
 
 fn too_late(address: SocketAddr, last: &str, rules: &Rules) -> String {

@@ -10,7 +10,6 @@ fn replicas_start_and_serve() {
     world.pass(100);
     assert_eq!(world.names(), ["Server-1", "Server-2", "Server-3"]);
     assert_eq!(world.states(), [ReplicaState::Active; 3]);
-    for (_, action) in &world.history {
-    }
+    for (_, action) in &world.history {}
     assert!(world.count(|action| matches!(action, Action::Publish)) > 0);
 }
