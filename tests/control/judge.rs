@@ -135,6 +135,7 @@ impl Judge {
             }
         } else if failed_to_start {
             ledger.reach("start that took too long");
+            self.replaced.remove(&name);
         } else if is_silent {
             ledger.reach("end of a silent one");
             self.replace(id, of, ledger);

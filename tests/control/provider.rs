@@ -142,6 +142,21 @@ impl Provider {
         timeline.soon(PREPARE, Happening::Told(life, Event::Prepared { id, result }));
     }
 
+    /// An intent is given back, so that its port is free again.
+    pub(crate) fn discard(&mut self, intent: &Intent, timeline: &Timeline, ledger: &mut Ledger) {
+        ledger.reach("intent given back");
+        if self.started.iter().any(|(_, nonce)| *nonce == intent.nonce) {
+            ledger.accuse(timeline.now(), format!("{intent:?} is given back and was started"));
+        }
+        self.ports.retain(|_, port| *port != intent.port);
+    }
+
+    /// Ports that are taken though nothing listens at them or will.
+    pub(crate) fn leaked_ports(&self) -> Vec<u16> {
+        let is_used = |port: &u16| self.processes.iter().any(|process| process.address.port() == *port);
+        self.ports.values().copied().filter(|port| !is_used(port)).collect()
+    }
+
     pub(crate) fn start(&mut self, instance: Instance, life: Life, timeline: &mut Timeline, ledger: &mut Ledger) {
         if !self.started.insert((instance.id, instance.intent.nonce.clone())) {
             ledger.accuse(timeline.now(), format!("{:?} is started twice", instance.id));
@@ -160,6 +175,7 @@ impl Provider {
         let birth = self.birth(&instance, timeline);
         if birth == Birth::Impossible {
             ledger.reach("impossible start");
+            self.ports.remove(&id);
             let reason = "cannot start ./server: No such file or directory".to_owned();
             let event = ProviderEvent::Ended { id, reason, log_tail: Vec::new() };
             return timeline.soon(REPORT, Happening::Told(life, Event::Provider(event)));

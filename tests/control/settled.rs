@@ -28,6 +28,10 @@ pub(crate) fn unsettled(world: &World) -> Option<String> {
     if let Some((_, instance)) = stray {
         return Some(format!("a stray: {instance:?}"));
     }
+    let leaked = world.provider.leaked_ports();
+    if !leaked.is_empty() {
+        return Some(format!("ports are taken that nobody uses: {leaked:?}"));
+    }
     let faulty = view.services.iter().find_map(|service| {
         service.replicas.iter().find_map(|replica| {
             let is_fine = replica.member && replica.state == ReplicaState::Active;

@@ -358,6 +358,9 @@ impl World {
                 self.cores.set_health(id, up);
             }
             Action::Prepare { id, .. } => self.provider.prepare(id, life, &mut self.timeline),
+            Action::Discard { intent, .. } => {
+                self.provider.discard(&intent, &self.timeline, &mut self.ledger);
+            }
             Action::Start(instance) => self.start(instance),
             Action::Adopt { instance, record } => {
                 self.judge.begin(instance.clone(), now);
