@@ -26,6 +26,8 @@ pub(crate) struct Disk {
     pub(crate) lies: bool,
     /// Planted: nothing is written of instances.
     pub(crate) forgets_instances: bool,
+    /// Planted: members are as they were first.
+    pub(crate) keeps_members: bool,
 }
 
 impl Disk {
@@ -49,7 +51,8 @@ impl Disk {
 
     pub(crate) fn persist(&mut self, version: u64, state: DurableState, life: Life, timeline: &mut Timeline) {
         if self.lies {
-            timeline.after(Duration::ZERO, Happening::Told(life, Event::Persisted { version, result: Ok(()) }));
+            timeline
+                .after(Duration::ZERO, Happening::Told(life, Event::Persisted { version, result: Ok(()) }));
         }
         self.waiting = Some((version, state));
         self.begin(life, timeline);
@@ -87,8 +90,12 @@ impl Disk {
         }
     }
 
-    /// What is held goes through the file's format, so that what that loses is lost here too.
     fn hold(&mut self, mut state: DurableState) {
+        for (name, service) in &mut state.services {
+            if let Some(held) = self.held.services.get(name).filter(|_| self.keeps_members) {
+                service.members.clone_from(&held.members);
+            }
+        }
         if self.forgets_instances {
             state.services.values_mut().for_each(|service| service.instances.clear());
         }

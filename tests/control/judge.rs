@@ -108,7 +108,13 @@ impl Judge {
     }
 
     /// An end is ordered.
-    pub(crate) fn end(&mut self, id: InstanceId, ending: Ending, of: &Circumstances<'_>, ledger: &mut Ledger) {
+    pub(crate) fn end(
+        &mut self,
+        id: InstanceId,
+        ending: Ending,
+        of: &Circumstances<'_>,
+        ledger: &mut Ledger,
+    ) {
         let now = of.now;
         let Some(facts) = self.facts.get_mut(&id) else { return };
         let name = (facts.instance.service.clone(), facts.instance.name.to_string());

@@ -31,9 +31,10 @@ impl Neglect {
         let mut missing = BTreeMap::new();
         for plan in world.plans.iter().filter(|plan| supervision_of(plan).is_some()) {
             for name in members(world.disk.held(), &plan.name) {
-                let lives = world.provider.owned().any(|(_, instance)| {
-                    instance.service == plan.name && instance.name.as_str() == name
-                });
+                let lives = world
+                    .provider
+                    .owned()
+                    .any(|(_, instance)| instance.service == plan.name && instance.name.as_str() == name);
                 let key = (plan.name.clone(), name);
                 if !lives {
                     let ended = world.log.ended.get(&key).copied().unwrap_or_default();

@@ -78,8 +78,7 @@ fn explains(before: &[String], changes: &[&Change], after: &[String]) -> bool {
     length == after.len() as i64
         && came <= unnamed(true)
         && went <= unnamed(false)
-        && (unnamed(false) > 0
-            || added.iter().all(|name| after.contains(name) || removed.contains(*name)))
+        && (unnamed(false) > 0 || added.iter().all(|name| after.contains(name) || removed.contains(*name)))
         && removed.iter().all(|name| !after.contains(name) || added.contains(*name))
         && after.iter().filter(|name| before.contains(name) && !removed.contains(name)).eq(stayed())
 }
@@ -112,6 +111,14 @@ impl Operator {
         for plan in plans {
             let ReplicasPlan::Owned { count, .. } = plan.replicas else { continue };
             let (base, was) = (members(begun, &plan.name), members(held, &plan.name));
+            if let Some(Desired { base: last, .. }) = former.get(&plan.name)
+                && *last != was
+            {
+                ledger.accuse(
+                    now,
+                    format!("{last:?} was on the disk, and {was:?} is when Ringway begins again"),
+                );
+            }
             let known = held.services.get(&plan.name);
             let is_kept = known.is_some_and(|known| known.count == count as u64);
             let is_right = if is_kept {
@@ -140,7 +147,8 @@ impl Operator {
             Some(name) => owned.iter().find(|plan| plan.name == *name).map(|plan| plan.name.clone()),
             None => (owned.len() == 1).then(|| owned[0].name.clone()),
         };
-        let expected = service.as_ref().map_or(Expected::Refused, |service| self.expect(service, &call.change));
+        let expected =
+            service.as_ref().map_or(Expected::Refused, |service| self.expect(service, &call.change));
         let Call { change, wait, .. } = call.clone();
         self.pending.insert(id, Pending { service, change, wait, expected });
         id
@@ -201,7 +209,9 @@ impl Operator {
         let is_made = matches!(answer, Ok(_) | Err(CallError::NotInTime(_)));
         let blames = answer.as_ref().is_err_and(CallError::is_callers);
         match call.expected {
-            Expected::Refused if is_made => ledger.accuse(now, format!("{call:?} is answered with {answer:?}")),
+            Expected::Refused if is_made => {
+                ledger.accuse(now, format!("{call:?} is answered with {answer:?}"))
+            }
             Expected::Made if blames => ledger.accuse(now, format!("{call:?} is refused: {answer:?}")),
             _ => {}
         }
@@ -276,6 +286,7 @@ impl Operator {
                 let what = format!("after a crash, {base:?} and {done:?}, perhaps {perhaps:?}, is {held:?}");
                 ledger.accuse(now, what);
             }
+            self.services.insert(service, Desired { base: held, ..Desired::default() });
         }
         if !self.pending.is_empty() {
             ledger.reach("crash with a call under way");

@@ -37,7 +37,8 @@ impl Profile {
     /// In turn, with three of eight seeds on everything at once.
     fn of(seed: u64) -> Profile {
         use Profile::*;
-        [Everything, RudeProcesses, Masses, Everything, Restarts, Calls, Everything, Calm][(seed % 8) as usize]
+        [Everything, RudeProcesses, Masses, Everything, Restarts, Calls, Everything, Calm]
+            [(seed % 8) as usize]
     }
 
     fn has(self, part: Profile) -> bool {
@@ -76,7 +77,12 @@ impl Plan {
             _ => 4 + random.below(16),
         };
         let troubles = (0..count)
-            .map(|_| (Duration::from_micros(random.below(lasting.as_micros() as u64)), trouble(profile, &mut random)))
+            .map(|_| {
+                (
+                    Duration::from_micros(random.below(lasting.as_micros() as u64)),
+                    trouble(profile, &mut random),
+                )
+            })
             .collect();
         let restarts = profile.has(Profile::Restarts);
         Plan {
@@ -115,7 +121,8 @@ fn file(random: &mut Random) -> Vec<ServicePlan> {
 
 fn manners(random: &mut Random) -> Manners {
     // Each is off in some runs, so that none always hides what another would show.
-    let mut share = |most: f64| if random.chance(0.5) { most * random.below(100) as f64 / 100.0 } else { 0.0 };
+    let mut share =
+        |most: f64| if random.chance(0.5) { most * random.below(100) as f64 / 100.0 } else { 0.0 };
     Manners {
         no_port: share(0.2),
         impossible: share(0.3),
@@ -192,8 +199,7 @@ fn call(random: &mut Random) -> Call {
     };
     let most = if random.chance(0.9) { n.clamp(0, 3) as u64 } else { 4 };
     let names: Vec<String> = (0..random.below(most + 1)).map(|_| name(random)).collect();
-    let change =
-        if random.chance(0.5) { Change::Add { n, names } } else { Change::Remove { n, names } };
+    let change = if random.chance(0.5) { Change::Add { n, names } } else { Change::Remove { n, names } };
     let service = match random.below(8) {
         0 => None,
         1 => Some("nobody".into()),

@@ -157,7 +157,13 @@ impl Provider {
         self.ports.values().copied().filter(|port| !is_used(port)).collect()
     }
 
-    pub(crate) fn start(&mut self, instance: Instance, life: Life, timeline: &mut Timeline, ledger: &mut Ledger) {
+    pub(crate) fn start(
+        &mut self,
+        instance: Instance,
+        life: Life,
+        timeline: &mut Timeline,
+        ledger: &mut Ledger,
+    ) {
         if !self.started.insert((instance.id, instance.intent.nonce.clone())) {
             ledger.accuse(timeline.now(), format!("{:?} is started twice", instance.id));
         }
@@ -169,7 +175,13 @@ impl Provider {
     }
 
     /// The start is done, or cannot be.
-    pub(crate) fn spawn(&mut self, instance: Instance, life: Life, timeline: &mut Timeline, ledger: &mut Ledger) {
+    pub(crate) fn spawn(
+        &mut self,
+        instance: Instance,
+        life: Life,
+        timeline: &mut Timeline,
+        ledger: &mut Ledger,
+    ) {
         self.starting.retain(|starting| starting.id != instance.id);
         let id = instance.id;
         let birth = self.birth(&instance, timeline);
@@ -250,6 +262,13 @@ impl Provider {
     pub(crate) fn listen(&mut self, pid: Pid) {
         if let Some(process) = self.processes.iter_mut().find(|process| process.pid == pid) {
             process.listening = true;
+        }
+    }
+
+    /// A process ignores the signal that asks it to end.
+    pub(crate) fn stop_obeying(&mut self, pid: Pid) {
+        if let Some(process) = self.processes.iter_mut().find(|process| process.pid == pid) {
+            process.obeys = false;
         }
     }
 

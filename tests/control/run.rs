@@ -6,8 +6,8 @@ use std::time::Duration;
 use ringway::provider::Instance;
 
 use crate::neglect::Neglect;
-use crate::plan::Plan;
 use crate::operator::members;
+use crate::plan::Plan;
 use crate::provider::{Manners, Pid};
 use crate::settled::unsettled;
 use crate::timeline::Happening;
@@ -129,10 +129,13 @@ fn stop(world: &mut World) {
     // An edit of the file takes effect now, too.
     let is_wanted = |instance: &Instance| {
         let is_in = world.plans.iter().any(|plan| plan.name == instance.service);
-        is_in && members(world.disk.held(), &instance.service).iter().any(|name| name == instance.name.as_str())
+        is_in
+            && members(world.disk.held(), &instance.service).iter().any(|name| name == instance.name.as_str())
     };
     let goes_on = |(pid, instance): &&(Pid, Instance)| after.contains(pid) == is_wanted(instance);
-    if !is_over(world) && (!kept.iter().all(|(pid, _)| before.contains(pid)) || !kept.iter().all(|one| goes_on(&one))) {
+    if !is_over(world)
+        && (!kept.iter().all(|(pid, _)| before.contains(pid)) || !kept.iter().all(|one| goes_on(&one)))
+    {
         world.accuse(format!("of the processes {before:?}, {kept:?} were kept, and {after:?} go on"));
     }
 }

@@ -15,7 +15,7 @@ pub(crate) enum Plant {
     DoubleStart,
     /// A start finds no child of an earlier run.
     BlindAdoption,
-    /// No publication reaches the cores after the first that names an address.
+    /// No publication reaches the cores once replicas are published.
     StuckPublication,
     /// Instances count as idle at once.
     EarlyIdle,
@@ -23,11 +23,11 @@ pub(crate) enum Plant {
     DoubleAnswer,
     /// Calls are not answered.
     NoAnswer,
-    /// Calls are acknowledged before they are durable.
-    EarlyAnswer,
+    /// The state file keeps the members that it had first.
+    StaleMembers,
     /// The answers that clients get are not told, so that load looks like death.
     HiddenAnswers,
-    /// Each failure of a heartbeat counts twice, and lag is not told.
+    /// How late the control thread is is not told, so that its own slowness looks like death.
     HiddenLag,
     /// A replica is killed now and then for no reason.
     RandomKill,
@@ -78,11 +78,8 @@ impl Saboteur {
             }
             (Plant::BusyHeartbeats, action @ Action::Heartbeat { .. }) => vec![action; 400],
             (Plant::RandomKill, action @ Action::Heartbeat { .. }) if self.actions.is_multiple_of(97) => {
-                let kill = self.last_heard.map(|id| Action::End {
-                    id,
-                    service: "web".into(),
-                    ending: Ending::Kill,
-                });
+                let kill =
+                    self.last_heard.map(|id| Action::End { id, service: "web".into(), ending: Ending::Kill });
                 std::iter::once(action).chain(kill).collect()
             }
             (_, action) => vec![action],

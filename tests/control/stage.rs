@@ -52,7 +52,8 @@ pub(crate) fn static_addresses(count: usize) -> impl Iterator<Item = SocketAddr>
 
 /// A service of somebody else's servers.
 pub(crate) fn fixed(name: &str, count: usize, heartbeat: Option<HeartbeatPolicy>) -> ServicePlan {
-    let replica = |address: SocketAddr| StaticReplica { name: address.to_string().into(), address, weight: 1 };
+    let replica =
+        |address: SocketAddr| StaticReplica { name: address.to_string().into(), address, weight: 1 };
     ServicePlan {
         name: name.into(),
         algorithm: Algorithm::Rendezvous,

@@ -33,7 +33,9 @@ pub(crate) fn suffer(world: &mut World, trouble: Trouble) {
                 if kind == ringway::placement::ObservationKind::Unreachable {
                     world.cores.set_health(id, false);
                 }
-                world.timeline.after(Duration::ZERO, Happening::Told(world.life, Event::Observed { id, kind }));
+                world
+                    .timeline
+                    .after(Duration::ZERO, Happening::Told(world.life, Event::Observed { id, kind }));
             }
         }
         Trouble::DiskFull(lasting) => {
@@ -76,7 +78,9 @@ fn apply(edit: &Edit, file: &mut [(ServicePlan, bool)]) {
         match (edit, &mut plan.replicas) {
             (Edit::Leave(name), _) if *plan.name == **name => *is_in = false,
             (Edit::Return(name), _) if *plan.name == **name => *is_in = true,
-            (Edit::Count(name, to), ReplicasPlan::Owned { count, .. }) if *plan.name == **name => *count = *to,
+            (Edit::Count(name, to), ReplicasPlan::Owned { count, .. }) if *plan.name == **name => {
+                *count = *to
+            }
             (Edit::OnExit(to), ReplicasPlan::Owned { supervision, .. }) => supervision.on_exit = *to,
             _ => {}
         }

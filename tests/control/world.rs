@@ -115,9 +115,11 @@ impl World {
         };
         world.disk.lies = plant == Some(Plant::EarlyPersisted);
         world.disk.forgets_instances = plant == Some(Plant::NoIntents);
+        world.disk.keeps_members = plant == Some(Plant::StaleMembers);
         world.provider.plant.starts_twice = plant == Some(Plant::DoubleStart);
         world.provider.plant.forgets_the_living = plant == Some(Plant::BlindAdoption);
-        let fixed: Vec<_> = world.file.iter().filter_map(|(plan, _)| fixed_addresses(plan)).flatten().collect();
+        let fixed: Vec<_> =
+            world.file.iter().filter_map(|(plan, _)| fixed_addresses(plan)).flatten().collect();
         fixed.into_iter().for_each(|address| world.provider.add_static(address));
         world.timeline.after(Duration::ZERO, Happening::Begins);
         world.timeline.after(REQUESTS, Happening::Requested);
@@ -141,7 +143,11 @@ impl World {
     }
 
     /// Lets time pass until something is so. Returns how long that took, or `None` if it did not within `limit`.
-    pub(crate) fn run_until(&mut self, limit: Duration, mut is_so: impl FnMut(&World) -> bool) -> Option<Duration> {
+    pub(crate) fn run_until(
+        &mut self,
+        limit: Duration,
+        mut is_so: impl FnMut(&World) -> bool,
+    ) -> Option<Duration> {
         let (began, until) = (self.now(), self.now() + limit);
         loop {
             if is_so(self) {
@@ -191,7 +197,9 @@ impl World {
                 self.tell(Event::Provider(event));
             }
             Happening::Probed(life, probed) if life == self.life => self.probe(life, probed),
-            Happening::Taken(life, core, generation) if life == self.life => self.cores.take(core, generation),
+            Happening::Taken(life, core, generation) if life == self.life => {
+                self.cores.take(core, generation)
+            }
             Happening::Responded(life, exchange) if life == self.life => {
                 self.cores.respond(exchange, &mut self.timeline);
             }
@@ -419,7 +427,8 @@ impl World {
     /// Lets the judge know what there is to know when an instance is taken out (`None`) or ended.
     fn judge(&mut self, id: InstanceId, ending: Option<Ending>) {
         let Some(instance) = self.judge.instance(id).cloned() else {
-            return self.accuse(format!("{id:?} shall end, which was neither started nor adopted, or has ended"));
+            return self
+                .accuse(format!("{id:?} shall end, which was neither started nor adopted, or has ended"));
         };
         let plan = self.plans.iter().find(|plan| plan.name == instance.service);
         let (policy, default) = (heartbeat(), supervision());
@@ -537,12 +546,12 @@ impl World {
             plan.and_then(supervision_of).is_some_and(|supervision| supervision.on_exit == OnExit::Keep)
         };
         self.provider.owned().map(|(_, instance)| instance).filter(move |instance| {
-            let is_member =
-                members(self.disk.held(), &instance.service).iter().any(|name| name == instance.name.as_str());
+            let is_member = members(self.disk.held(), &instance.service)
+                .iter()
+                .any(|name| name == instance.name.as_str());
             !(keeps(&instance.service) && is_member)
         })
     }
-
 }
 
 fn fixed_addresses(plan: &ServicePlan) -> Option<Vec<std::net::SocketAddr>> {
