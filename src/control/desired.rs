@@ -181,3 +181,130 @@ fn free_ordinals(members: &[DurableMember]) -> impl Iterator<Item = u32> + use<>
     let taken: BTreeSet<u32> = members.iter().map(|member| member.ordinal).collect();
     (1..=u32::MAX).filter(move |ordinal| !taken.contains(ordinal))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::algorithm::Algorithm;
+
+    const RENDEZVOUS: Algorithm = Algorithm::Rendezvous;
+
+    fn names(members: &[DurableMember]) -> Vec<&str> {
+        members.iter().map(|member| member.name.as_str()).collect()
+    }
+
+    fn ordinals(members: &[DurableMember]) -> Vec<u32> {
+        members.iter().map(|member| member.ordinal).collect()
+    }
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn name(written: &str) -> ReplicaName {
+        written.parse().unwrap()
+    }
+
+    fn attempt(members: &[DurableMember], wanted: &Change, seed: u64) -> Result<Changed, CallError> {
+        let leaving = BTreeSet::from([name("leaving")]);
+        let circumstances = Circumstances { algorithm: &RENDEZVOUS, leaving: &leaving, clock_ms: 12_005 };
+        change(members, wanted, &circumstances, &mut Random::new(seed))
+    }
+
+    fn added(members: &[DurableMember], n: i64, names: &[&str]) -> Result<Changed, CallError> {
+        attempt(members, &Change::Add { n, names: strings(names) }, 1)
+    }
+
+    fn removed(members: &[DurableMember], n: i64, names: &[&str]) -> Result<Changed, CallError> {
+        attempt(members, &Change::Remove { n, names: strings(names) }, 1)
+    }
+
+    #[test]
+    fn names_and_numbers_begin_at_one() {
+        let members = initial(3);
+        assert_eq!(names(&members), ["Server-1", "Server-2", "Server-3"]);
+        assert_eq!(ordinals(&members), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_number_that_is_free_again_is_given_to_the_next() {
+        let members = removed(&initial(4), 2, &["Server-1", "Server-3"]).unwrap().members;
+        let members = added(&members, 3, &["a", "b", "c"]).unwrap().members;
+        assert_eq!(names(&members), ["Server-2", "Server-4", "a", "b", "c"]);
+        assert_eq!(ordinals(&members), [2, 4, 1, 3, 5]);
+    }
+
+    #[test]
+    fn missing_names_are_made_up_and_never_twice_the_same() {
+        for seed in 0..20 {
+            let change = Change::Add { n: 1_020, names: strings(&["Server-100-005", "x"]) };
+            let changed = attempt(&initial(3), &change, seed).unwrap();
+            assert_eq!((changed.members.len(), changed.added.len()), (1_023, 1_020));
+            let distinct: BTreeSet<&str> = names(&changed.members).into_iter().collect();
+            assert_eq!(distinct.len(), 1_023);
+            let made_up = &names(&changed.added)[2..];
+            assert!(
+                made_up[..999].iter().all(|name| name.len() == 14 && name.ends_with("-005")),
+                "{made_up:?}"
+            );
+            assert!(
+                made_up[999..].iter().all(|name| name.ends_with("-006")),
+                "the thousand of -005 are taken"
+            );
+        }
+    }
+
+    #[test]
+    fn those_that_are_not_named_go_at_random() {
+        let members = initial(5);
+        let mut gone = BTreeSet::new();
+        for seed in 0..50 {
+            let change = Change::Remove { n: 2, names: strings(&["Server-3"]) };
+            let changed = attempt(&members, &change, seed).unwrap();
+            assert_eq!((changed.members.len(), changed.removed.len()), (3, 2));
+            assert_eq!(changed.removed[0], name("Server-3"));
+            assert!(!names(&changed.members).contains(&changed.removed[1].as_str()));
+            gone.insert(changed.removed[1].clone());
+        }
+        assert_eq!(gone.len(), 4, "each of the others at some time");
+    }
+
+    #[test]
+    fn every_rule_has_its_refusal() {
+        let three = initial(3);
+        let (add, remove) = (|n, names| added(&three, n, names), |n, names| removed(&three, n, names));
+        let cases: &[(Result<Changed, CallError>, CallError)] = &[
+            (add(0, &[]), CallError::NotPositive(0)),
+            (remove(-1, &[]), CallError::NotPositive(-1)),
+            (add(1, &["a", "b"]), CallError::MoreNamesThanN { names: 2, n: 1 }),
+            (remove(1, &["Server-1", "Server-2"]), CallError::MoreNamesThanN { names: 2, n: 1 }),
+            (add(2, &["a", "-b"]), CallError::Name("-b".parse::<ReplicaName>().unwrap_err())),
+            (remove(2, &["a b"]), CallError::Name("a b".parse::<ReplicaName>().unwrap_err())),
+            (add(2, &["a", "a"]), CallError::Duplicate(name("a"))),
+            (remove(2, &["Server-1", "Server-1"]), CallError::Duplicate(name("Server-1"))),
+            (add(2, &["a", "Server-2"]), CallError::Exists(name("Server-2"))),
+            (add(2, &["leaving"]), CallError::Exists(name("leaving"))),
+            (remove(2, &["Server-4"]), CallError::Unknown(name("Server-4"))),
+            (remove(2, &["leaving"]), CallError::Unknown(name("leaving"))),
+            (remove(4, &[]), CallError::TooFew { n: 4, replicas: 3 }),
+            (remove(i64::MAX, &[]), CallError::TooFew { n: i64::MAX, replicas: 3 }),
+            (add(1_022, &[]), CallError::TooMany { replicas: 3, max: 1_024 }),
+            (add(i64::MAX, &[]), CallError::TooMany { replicas: 3, max: 1_024 }),
+        ];
+        for (result, expected) in cases {
+            assert_eq!(result.as_ref().unwrap_err(), expected);
+            assert!(expected.is_callers());
+        }
+        assert_eq!(add(1_021, &[]).unwrap().members.len(), 1_024);
+        assert_eq!(remove(3, &[]).unwrap().members, []);
+    }
+
+    #[test]
+    fn another_count_keeps_the_first_that_came() {
+        let members =
+            added(&removed(&initial(3), 1, &["Server-1"]).unwrap().members, 1, &["x"]).unwrap().members;
+        assert_eq!(names(&with_count(members.clone(), 2)), ["Server-2", "Server-3"]);
+        assert_eq!(names(&with_count(members.clone(), 4)), ["Server-2", "Server-3", "x", "Server-4"]);
+        assert_eq!(ordinals(&with_count(members, 4)), [2, 3, 1, 4]);
+    }
+}

@@ -66,8 +66,11 @@ mod tests {
         on_exit: crate::base::supervision::OnExit::Stop,
     };
 
-    /// For how many seconds the instances that fail were active, and the middles of the pauses in milliseconds.
-    const HISTORIES: &[(&str, &[Option<u64>], &[u64])] = &[
+    /// For how many seconds the instances that fail were active.
+    type Lives = &'static [Option<u64>];
+
+    /// Lives, and the middles of the pauses after them in milliseconds.
+    const HISTORIES: &[(&str, Lives, &[u64])] = &[
         (
             "a start that never succeeds waits from the first failure on",
             &[None; 7],

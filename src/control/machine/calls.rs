@@ -83,7 +83,11 @@ impl Machine {
                 Service::Owned(_) => None,
             })
             .collect();
-        CallError::Static(fixed.join(", ").into())
+        if fixed.is_empty() {
+            CallError::NoService("".into())
+        } else {
+            CallError::Static(fixed.join(", ").into())
+        }
     }
 
     /// A call's change is durable: makes it true.

@@ -169,8 +169,9 @@ impl Detector {
             self.missed = self.sent;
             self.last_reason.clone_from(&beat.reason);
         }
+        let verdict = self.judge(rule);
         self.look_again(rule, now);
-        self.judge(rule)
+        verdict
     }
 
     /// Failures of heartbeats that observations hastened are not to kill sooner than the policy says: two of them count
@@ -248,5 +249,127 @@ impl Detector {
     /// What the last heartbeat that counted as missed came to.
     pub(super) fn last_reason(&self) -> &str {
         &self.last_reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::InstanceId;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ORIGIN + Duration::from_millis(millis)
+    }
+
+    fn beat(answered: bool, answers: u64) -> Heartbeat {
+        Heartbeat { id: InstanceId(1), answered, reason: "no".to_owned(), lag: Duration::ZERO, answers }
+    }
+
+    fn watched() -> WatchRule {
+        WatchRule::of(Some(&HeartbeatPolicy::default()))
+    }
+
+    fn detector(rule: &WatchRule) -> Detector {
+        Detector { next: at(0), ..Detector::new(rule, 0, at(0), &mut Random::new(1)) }
+    }
+
+    /// What each heartbeat of a second came to: answered, answers of clients so far, lag in milliseconds.
+    type Beats = &'static [(bool, u64, u64)];
+
+    const STORIES: &[(&str, Beats, &[u32], bool)] = &[
+        (
+            "three misses in a row are silence",
+            &[(false, 0, 0), (false, 0, 0), (false, 0, 0)],
+            &[1, 2, 3],
+            true,
+        ),
+        (
+            "an answer between them forgives",
+            &[(false, 0, 0), (false, 0, 0), (true, 0, 0), (false, 0, 0)],
+            &[1, 2, 0, 1],
+            false,
+        ),
+        (
+            "who answered a client is alive",
+            &[(false, 0, 0), (false, 0, 0), (false, 1, 0), (false, 1, 0)],
+            &[1, 2, 0, 1],
+            false,
+        ),
+        (
+            "a late look counts for nothing",
+            &[(false, 0, 0), (false, 0, 51), (false, 0, 51), (false, 0, 0)],
+            &[1, 1, 1, 2],
+            false,
+        ),
+        ("a late answer counts", &[(false, 0, 0), (true, 0, 500)], &[1, 0], false),
+    ];
+
+    #[test]
+    fn misses_count_in_a_row_and_only_where_nothing_speaks_for_the_replica() {
+        let rule = watched();
+        for (name, beats, misses, silent) in STORIES {
+            let mut detector = detector(&rule);
+            let mut verdicts = Vec::new();
+            for ((second, &(answered, answers, lag)), expected) in beats.iter().enumerate().zip(*misses) {
+                let now = at(second as u64 * 1_000);
+                assert!(detector.beat(&rule, now), "{name}");
+                let beat = Heartbeat { lag: Duration::from_millis(lag), ..beat(answered, answers) };
+                verdicts.push(detector.report(&beat, &rule, now));
+                assert_eq!(detector.misses(), *expected, "{name}, {second}");
+            }
+            assert_eq!(verdicts.contains(&Verdict::Silent), *silent, "{name}");
+            assert_eq!(detector.is_silent(&rule), *silent, "{name}");
+        }
+    }
+
+    #[test]
+    fn lag_is_measured_by_the_time_out_too() {
+        let policy = HeartbeatPolicy { timeout: Duration::from_millis(40), ..HeartbeatPolicy::default() };
+        let rule = WatchRule::of(Some(&policy));
+        assert!(!rule.is_too_late(Duration::from_millis(10)));
+        assert!(rule.is_too_late(Duration::from_millis(11)));
+    }
+
+    #[test]
+    fn one_heartbeat_is_under_way_at_a_time() {
+        let rule = watched();
+        let mut detector = detector(&rule);
+        assert!(detector.beat(&rule, at(0)));
+        detector.observe(ObservationKind::ClosedEarly, &rule, at(500));
+        assert_eq!(detector.deadline(), Moment::NEVER);
+        assert!(!detector.beat(&rule, at(5_000)));
+        assert_eq!(detector.report(&beat(true, 0), &rule, at(5_000)), Verdict::Unchanged);
+        assert!(detector.beat(&rule, at(5_000)));
+    }
+
+    #[test]
+    fn the_first_heartbeat_comes_within_an_interval_at_random() {
+        let rule = watched();
+        let firsts: std::collections::BTreeSet<Moment> =
+            (0..50).map(|seed| Detector::new(&rule, 0, at(0), &mut Random::new(seed)).deadline()).collect();
+        assert!(firsts.len() > 40);
+        assert!(firsts.iter().all(|first| *first < at(1_000)));
+        assert_eq!(
+            Detector::new(&WatchRule::of(None), 0, at(0), &mut Random::new(1)).deadline(),
+            Moment::NEVER
+        );
+    }
+
+    #[test]
+    fn who_is_silent_is_down_until_it_answers_and_no_candidate_once_it_served_a_client() {
+        let rule = watched();
+        let mut detector = detector(&rule);
+        for second in 0..3 {
+            detector.beat(&rule, at(second * 1_000));
+            detector.report(&beat(false, 0), &rule, at(second * 1_000));
+        }
+        assert_eq!((detector.standing(&rule), detector.is_silent(&rule)), (Standing::Down, true));
+        detector.observe(ObservationKind::Unreachable, &rule, at(2_000));
+        assert!(detector.beat(&rule, at(2_100)), "it is looked at more often");
+        assert_eq!(detector.report(&beat(false, 1), &rule, at(2_100)), Verdict::Unchanged);
+        assert_eq!((detector.standing(&rule), detector.is_silent(&rule)), (Standing::Down, false));
+        assert!(detector.beat(&rule, at(2_300)));
+        assert_eq!(detector.report(&beat(true, 1), &rule, at(2_300)), Verdict::Up { was_down: true });
+        assert_eq!(detector.standing(&rule), Standing::Alive);
     }
 }

@@ -234,13 +234,14 @@ impl Machine {
                 if was_faulty {
                     self.context.outbox.log(false, "", "", "the state is stored again".to_owned());
                 }
+                // A removal may be about one of those that are to start.
+                if let Some(pending) = self.calls.conclude(self.context.storage.version()) {
+                    self.commit(pending);
+                }
                 for Start { place, id } in starts {
                     if let Some(Service::Owned(owned)) = self.services.get_mut(place.service) {
                         owned.stored(place.replica, id, &mut self.context);
                     }
-                }
-                if let Some(pending) = self.calls.conclude(self.context.storage.version()) {
-                    self.commit(pending);
                 }
             }
             Conclusion::Failed(fault) => {

@@ -350,7 +350,8 @@ impl Replica {
                 }
             }
             Stage::Active { running, detector, .. } => {
-                if detector.beat(&rules.watch, ctx.now) {
+                let is_due = detector.beat(&rules.watch, ctx.now);
+                if is_due {
                     ctx.beat(running.id, running.address, &rules.watch);
                 }
             }

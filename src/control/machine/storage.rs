@@ -216,3 +216,75 @@ impl Storage {
         self.fault.as_deref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Intent;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ORIGIN + Duration::from_millis(millis)
+    }
+
+    fn intended(storage: &mut Storage) -> Start {
+        let start = Start { place: Place { service: 0, replica: 0 }, id: storage.draw() };
+        let intent = Intent { nonce: "0".into(), port: 1 };
+        let name = "a".parse().unwrap();
+        storage.list("web", DurableInstance { id: start.id, name, intent, record: None }, start.place);
+        start
+    }
+
+    fn flush(storage: &mut Storage, millis: u64) -> Option<(u64, usize)> {
+        storage.flush(None, false, at(millis)).map(|action| match action {
+            Action::Persist { version, state } => (version, state.services["web"].instances.len()),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn what_comes_while_a_version_is_written_goes_with_the_next() {
+        let mut storage = Storage::new(DurableState::default());
+        assert_eq!(flush(&mut storage, 0), None, "nothing has changed");
+        let first = intended(&mut storage);
+        assert_eq!(flush(&mut storage, 0), Some((1, 1)));
+        let (second, third) = (intended(&mut storage), intended(&mut storage));
+        assert_eq!(flush(&mut storage, 0), None, "one at a time");
+        assert_eq!(storage.conclude(0, Ok(()), at(0)), Conclusion::Stale);
+        assert_eq!(storage.conclude(1, Ok(()), at(0)), Conclusion::Stored(vec![first]));
+        assert_eq!(flush(&mut storage, 0), Some((2, 3)));
+        assert_eq!(storage.conclude(9, Ok(()), at(0)), Conclusion::Stored(vec![second, third]));
+        assert_eq!(storage.conclude(9, Ok(()), at(0)), Conclusion::Stale);
+        assert!(!storage.is_behind());
+    }
+
+    #[test]
+    fn a_failure_starts_nothing_and_is_tried_again_with_all_that_came_since() {
+        let mut storage = Storage::new(DurableState::default());
+        let first = intended(&mut storage);
+        flush(&mut storage, 0);
+        let second = intended(&mut storage);
+        assert_eq!(storage.conclude(1, Err("full".into()), at(10)), Conclusion::Failed("full".into()));
+        assert_eq!((storage.fault(), storage.deadline()), (Some("full"), at(1_010)));
+        assert_eq!(flush(&mut storage, 1_009), None);
+        assert_eq!(flush(&mut storage, 1_010), Some((2, 2)));
+        assert_eq!(storage.conclude(2, Ok(()), at(1_010)), Conclusion::Stored(vec![first, second]));
+        assert_eq!((storage.fault(), storage.deadline()), (None, Moment::NEVER));
+    }
+
+    #[test]
+    fn a_proposal_is_written_at_once_and_becomes_true_by_itself_only() {
+        let mut storage = Storage::new(DurableState::default());
+        storage.set_members("web", 0, &[]);
+        flush(&mut storage, 0);
+        storage.conclude(1, Err("full".into()), at(0));
+        let members = [DurableMember { name: "a".parse().unwrap(), ordinal: 1 }];
+        let Some(Action::Persist { state, .. }) = storage.flush(Some(("web", &members)), true, at(1)) else {
+            panic!("it does not wait for the pause");
+        };
+        assert_eq!(state.services["web"].members, members);
+        assert!(storage.members("web").is_empty());
+        storage.conclude(2, Ok(()), at(1));
+        storage.commit_members("web", &members);
+        assert_eq!((storage.members("web"), storage.is_behind()), (&members[..], false));
+    }
+}

@@ -13,7 +13,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// The replicas that are down, and when each is probed next.
 #[derive(Debug, Default)]
-pub struct Recovery {
+pub(super) struct Recovery {
     down: HashMap<ReplicaId, Attempt, ahash::RandomState>,
 }
 
@@ -26,7 +26,7 @@ struct Attempt {
 
 impl Recovery {
     /// Notes that a replica's health bit is cleared. Returns whether that is news.
-    pub fn note_down(&mut self, id: ReplicaId, now: Moment) -> bool {
+    pub(super) fn note_down(&mut self, id: ReplicaId, now: Moment) -> bool {
         let is_news = !self.down.contains_key(&id);
         if is_news {
             self.down.insert(id, Attempt { next: now + PAUSE_MIN, pause: PAUSE_MIN, under_way: false });
@@ -35,7 +35,7 @@ impl Recovery {
     }
 
     /// The replicas to probe now. Each is reported once, until [`Recovery::note_probe`] says how that went.
-    pub fn due(&mut self, now: Moment) -> Vec<ReplicaId> {
+    pub(super) fn due(&mut self, now: Moment) -> Vec<ReplicaId> {
         let due = self.down.iter_mut().filter(|(_, attempt)| !attempt.under_way && attempt.next <= now);
         let mut ids: Vec<ReplicaId> = due
             .map(|(&id, attempt)| {
@@ -49,7 +49,7 @@ impl Recovery {
 
     /// Notes how a probe went. A replica that answered is not down any more; another is probed again after a pause that
     /// doubles.
-    pub fn note_probe(&mut self, id: ReplicaId, answered: bool, now: Moment) {
+    pub(super) fn note_probe(&mut self, id: ReplicaId, answered: bool, now: Moment) {
         if answered {
             self.down.remove(&id);
         } else if let Some(attempt) = self.down.get_mut(&id) {
@@ -60,7 +60,7 @@ impl Recovery {
     }
 
     /// Forgets replicas that are gone.
-    pub fn retain(&mut self, exists: impl Fn(ReplicaId) -> bool) {
+    pub(super) fn retain(&mut self, exists: impl Fn(ReplicaId) -> bool) {
         self.down.retain(|&id, _| exists(id));
     }
 }

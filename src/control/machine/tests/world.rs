@@ -39,6 +39,8 @@ pub(super) struct World {
     /// Whether instances heed the stop signal.
     pub(super) heedful: bool,
     pub(super) answered: Vec<(CallId, CallAnswer)>,
+    /// The ports of intents that were given back.
+    pub(super) discarded: Vec<u16>,
     calls: u64,
 }
 
@@ -105,6 +107,7 @@ impl World {
             healthy: true,
             heedful: true,
             answered: Vec::new(),
+            discarded: Vec::new(),
             calls: 0,
         }
     }
@@ -173,6 +176,10 @@ impl World {
                 self.answered.push((id, answer));
                 None
             }
+            Action::Discard { intent, .. } => {
+                self.discarded.push(intent.port);
+                None
+            }
             Action::Publish | Action::SetHealth { .. } | Action::Log(_) | Action::Finished => None,
         };
         if let Some(reply) = reply {
@@ -220,7 +227,8 @@ impl World {
             Ending::Ask => "exited with code 0",
             Ending::Kill => "killed by SIGKILL",
         };
-        self.running.remove(&id).filter(|_| ends).map(|_| ended(id, reason))
+        let runs = ends && self.running.remove(&id).is_some();
+        runs.then(|| ended(id, reason))
     }
 
     pub(super) fn beat(&self, id: InstanceId) -> Heartbeat {
