@@ -96,11 +96,13 @@ impl Storage {
         }
     }
 
-    /// A service is not in the configuration any more: it has no members, and lasts while its instances do.
+    /// A service is not in the configuration any more: it has no members, and lasts while its instances do. Nor has it a
+    /// count, so that it begins with the configuration's if it comes back before they have ended.
     pub(super) fn leave(&mut self, service: &str) {
         let Some(known) = self.state.services.get_mut(service) else { return };
-        self.changed |= !known.members.is_empty();
+        self.changed |= !known.members.is_empty() || known.count != 0;
         known.members.clear();
+        known.count = 0;
         if known.instances.is_empty() {
             self.forget(service);
         }
