@@ -46,8 +46,11 @@ pub(crate) struct Operator {
     next: u64,
     pending: BTreeMap<CallId, Pending>,
     services: BTreeMap<Box<str>, Desired>,
+    /// What each service had when it was last in the configuration.
+    last: BTreeMap<Box<str>, Vec<String>>,
 }
 
+/// The names of the members that a state has of a service.
 pub(crate) fn members(state: &DurableState, service: &str) -> Vec<String> {
     let members = state.services.get(service).map(|service| &*service.members).unwrap_or_default();
     members.iter().map(|member| member.name.as_str().to_owned()).collect()
@@ -121,17 +124,20 @@ impl Operator {
             }
             let known = held.services.get(&plan.name);
             let is_kept = known.is_some_and(|known| known.count == count as u64);
-            let is_right = if is_kept {
-                base == was || !former.contains_key(&plan.name) && base.len() == count
-            } else {
-                let shared = was.iter().filter(|name| base.contains(name)).count();
-                let is_new = !former.contains_key(&plan.name);
-                base.len() == count && (shared == was.len().min(count) || is_new)
+            let is_right = match former.contains_key(&plan.name) {
+                true if is_kept => base == was,
+                true => {
+                    let shared = was.iter().filter(|name| base.contains(name)).count();
+                    base.len() == count && shared == was.len().min(count)
+                }
+                // It begins anew, unless nobody has noticed that it had left.
+                false => base.len() == count || (base == was && self.last.get(&plan.name) == Some(&was)),
             };
             if !is_right {
                 let name = &plan.name;
                 ledger.accuse(now, format!("{name}, count {count}: {was:?} was held and becomes {base:?}"));
             }
+            self.last.insert(plan.name.clone(), base.clone());
             let before = (base != was).then_some(was);
             self.services.insert(plan.name.clone(), Desired { base, before, done: Vec::new() });
         }
@@ -286,6 +292,7 @@ impl Operator {
                 let what = format!("after a crash, {base:?} and {done:?}, perhaps {perhaps:?}, is {held:?}");
                 ledger.accuse(now, what);
             }
+            self.last.insert(service.clone(), held.clone());
             self.services.insert(service, Desired { base: held, ..Desired::default() });
         }
         if !self.pending.is_empty() {

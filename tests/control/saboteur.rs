@@ -15,7 +15,7 @@ pub(crate) enum Plant {
     DoubleStart,
     /// A start finds no child of an earlier run.
     BlindAdoption,
-    /// No publication reaches the cores once replicas are published.
+    /// Publications that take an address out do not reach the cores.
     StuckPublication,
     /// Instances count as idle at once.
     EarlyIdle,

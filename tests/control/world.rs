@@ -456,8 +456,10 @@ impl World {
     fn publish(&mut self) {
         let Some(machine) = &self.machine else { return };
         let mut all = machine.members();
-        let has_replicas = self.cores.newest().iter().any(|of| !of.replicas.is_empty());
-        if self.saboteur.is(Plant::StuckPublication) && has_replicas {
+        let addresses = |all: &[Members]| {
+            all.iter().flat_map(|of| &of.replicas).filter(|replica| replica.address.is_some()).count()
+        };
+        if self.saboteur.is(Plant::StuckPublication) && addresses(&all) < addresses(self.cores.newest()) {
             return;
         }
         if self.saboteur.is(Plant::WrongAddress) {

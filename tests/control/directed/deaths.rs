@@ -49,7 +49,7 @@ fn a_start_that_never_listens_fails_after_its_time_and_other_services_do_not_not
     world.provider.always.insert("web".into(), Birth::Deaf);
     kill(&mut world, "Server-1");
     let killed = world.now();
-    world.run(millis(9_000));
+    world.run(millis(8_000));
     let starts: Vec<_> = world.log.starts.iter().filter(|(moment, _)| *moment > killed).collect();
     assert_eq!(starts.len(), 4, "each takes two seconds, and pauses follow: {starts:?}");
     let pauses: Vec<_> =
