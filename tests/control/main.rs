@@ -4,6 +4,7 @@
 //! A seed decides what goes wrong; the [`judge`], the [`operator`] and the [`world`] know what was done, and name every
 //! broken promise. `RINGWAY_SEEDS=n` runs n seeds, `RINGWAY_SEED=s` exactly that one, with its diary.
 
+mod acts;
 mod cores;
 mod directed;
 mod disk;

@@ -178,12 +178,21 @@ impl Operator {
         }
         let (base, known) = (&desired.base, |name: &&String| desired.base.contains(name));
         match change {
-            Change::Add { .. } if distinct.iter().any(|name| known(name)) => Expected::Refused,
+            Change::Add { .. } if distinct.iter().any(&known) => Expected::Refused,
             // A name may still be on its way out, and there may be too many.
             Change::Add { .. } => Expected::Either,
             Change::Remove { .. } if n > base.len() as i64 => Expected::Refused,
-            Change::Remove { .. } if !distinct.iter().all(known) => Expected::Refused,
+            Change::Remove { .. } if !distinct.iter().all(&known) => Expected::Refused,
             Change::Remove { .. } => Expected::Made,
+        }
+    }
+
+    /// The replicas for whose end a call waits, if it does.
+    pub(crate) fn awaits_end_of(&self, id: CallId) -> Option<(&str, &[String])> {
+        let call = self.pending.get(&id).filter(|call| call.wait)?;
+        match &call.change {
+            Change::Remove { names, .. } => Some((call.service.as_deref()?, names)),
+            Change::Add { .. } => None,
         }
     }
 

@@ -103,6 +103,8 @@ fn the_seeds_come_across_every_kind_of_failure() {
         "kill after ask",
         "call made",
         "call waited for",
+        "call not in time",
+        "intent given back",
         "call refused",
         "call refused for storage",
         "call refused while stopping",

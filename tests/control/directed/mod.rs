@@ -7,3 +7,4 @@ mod edits;
 mod ends;
 mod masses;
 mod scene;
+mod sweeps;
