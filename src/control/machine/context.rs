@@ -32,6 +32,8 @@ pub(super) struct Context {
     pub(super) milestones: Vec<Milestone>,
     /// Replicas of which a start has begun and was not reported.
     pub(super) beginning: BTreeSet<Place>,
+    /// Replicas that start when there are fewer of those.
+    pub(super) queue: BTreeSet<Place>,
     /// Nothing is started any more.
     pub(super) stopping: bool,
 }
@@ -57,6 +59,7 @@ impl Context {
             places: BTreeMap::new(),
             milestones: Vec::new(),
             beginning: BTreeSet::new(),
+            queue: BTreeSet::new(),
             stopping: false,
         }
     }

@@ -28,15 +28,15 @@ pub enum Event {
         /// The milliseconds of the time of day, of which made-up names have the last three digits.
         clock_ms: u32,
     },
-    /// The newest [`Action::Persist`], or a newer one, is durable (`Ok`), or could not be made so and the file holds what
-    /// it held before.
+    /// The newest [`Action::Persist`] is durable (`Ok`), or is not. If not, the file may hold either state: the next
+    /// [`Action::Persist`] puts that right.
     Persisted {
         /// The version of the action.
         version: u64,
         /// Why not.
         result: Result<(), String>,
     },
-    /// The answer to [`Action::Prepare`].
+    /// The answer to [`Action::Prepare`]. An intent that nobody wants any more is answered with [`Action::Discard`].
     Prepared {
         /// Which instance.
         id: InstanceId,
@@ -101,7 +101,7 @@ impl Probe {
 /// Something that is to be done, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Make `state` durable; then [`Event::Persisted`]. Of several that wait only the newest needs to be written.
+    /// Make `state` durable; then [`Event::Persisted`]. No other follows before that.
     Persist {
         /// Counts up.
         version: u64,
@@ -184,9 +184,9 @@ pub enum Action {
 pub struct Note {
     /// Whether the operator should look.
     pub warning: bool,
-    /// The service.
+    /// The service; empty if it is about none.
     pub service: Box<str>,
-    /// The replica.
+    /// The replica; empty if it is about none.
     pub replica: Box<str>,
     /// What happened.
     pub text: String,

@@ -27,7 +27,7 @@ use call_queue::{Asked, Calls};
 use context::Context;
 use event::{Action, Event, Heartbeat, Members};
 use fixed::FixedService;
-use owned::OwnedService;
+use owned::{OwnedService, STARTS_MAX};
 use plan::{ReplicasPlan, ServicePlan};
 use storage::{Conclusion, Start, Storage};
 use timers::Place;
@@ -276,6 +276,7 @@ impl Machine {
     /// What follows every event.
     fn conclude(&mut self) {
         self.run_timers();
+        self.start_queued();
         self.look_at_calls();
         self.end_waiting();
         self.flush(false);
@@ -293,6 +294,17 @@ impl Machine {
                     });
                 }
                 None => {}
+            }
+        }
+    }
+
+    /// Starts replicas that had to wait for others, as many as may start at once.
+    fn start_queued(&mut self) {
+        while self.context.beginning.len() < STARTS_MAX
+            && let Some(place) = self.context.queue.pop_first()
+        {
+            if let Some(Service::Owned(owned)) = self.services.get_mut(place.service) {
+                owned.take_turn(place.replica, &mut self.context);
             }
         }
     }

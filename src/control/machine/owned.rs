@@ -18,7 +18,7 @@ use crate::control::view::ServiceView;
 use crate::provider::{InstanceId, Intent, ProviderEvent};
 
 /// Starts of all services that are under way at once, from the intent until the provider reports.
-const STARTS_MAX: usize = 64;
+pub(super) const STARTS_MAX: usize = 64;
 
 /// One service, in or out of the configuration.
 #[derive(Debug)]
@@ -242,12 +242,7 @@ impl OwnedService {
         keep(&mut self.replacing, number, replica.is_replacing());
         ctx.timers.set(place, replica.deadline());
         if replica.is_gone() {
-            self.replicas.remove(&number);
-            keep(&mut self.replacing, number, false);
-            ctx.milestones.push(Milestone::Gone(place));
-            if self.plan.is_none() && self.replicas.is_empty() {
-                ctx.storage.forget(&self.rules.service);
-            }
+            self.drop_replica(number, ctx);
         }
     }
 
@@ -255,16 +250,47 @@ impl OwnedService {
     /// starting that it has to wait its turn.
     fn start(&mut self, number: u64, ctx: &mut Context) {
         let Some(replica) = self.replicas.get(&number) else { return };
-        let name = &replica.name;
-        let mut others = self.replicas.values().filter(|other| !other.member);
-        let is_taken = others.any(|other| other.name == *name);
+        let has_older = self.of_name(&replica.name, false).next().is_some();
+        let place = self.place(number);
         let Some(replica) = self.replicas.get_mut(&number) else { return };
         if ctx.stopping {
             replica.shut_down(&self.rules, ctx);
-        } else if is_taken || ctx.beginning.len() >= STARTS_MAX {
-            replica.postpone(ctx.now);
+        } else if has_older {
+            replica.queue();
+        } else if ctx.beginning.len() >= STARTS_MAX {
+            replica.queue();
+            ctx.queue.insert(place);
         } else {
             replica.begin(&self.rules, ctx);
+        }
+    }
+
+    /// Those of this name that are members, or that are not.
+    fn of_name(&self, name: &ReplicaName, member: bool) -> impl Iterator<Item = (u64, &Replica)> {
+        let of_name = move |(_, one): &(&u64, &Replica)| one.member == member && one.name == *name;
+        self.replicas.iter().filter(of_name).map(|(&number, one)| (number, one))
+    }
+
+    /// Nothing of a replica is left.
+    fn drop_replica(&mut self, number: u64, ctx: &mut Context) {
+        let Some(gone) = self.replicas.remove(&number) else { return };
+        let place = self.place(number);
+        ctx.queue.remove(&place);
+        ctx.milestones.push(Milestone::Gone(place));
+        let waits = self.of_name(&gone.name, true).find(|(_, replica)| replica.is_queued());
+        if let Some((successor, _)) = waits {
+            ctx.queue.insert(self.place(successor));
+        }
+        if self.plan.is_none() && self.replicas.is_empty() {
+            ctx.storage.forget(&self.rules.service);
+        }
+    }
+
+    /// The turn of a replica that was queued has come.
+    pub(super) fn take_turn(&mut self, number: u64, ctx: &mut Context) {
+        if self.replicas.get(&number).is_some_and(Replica::is_queued) {
+            self.start(number, ctx);
+            self.settle(number, ctx);
         }
     }
 

@@ -1,6 +1,8 @@
 //! One replica's life: starting, active, draining, gone; and what lies between two of its instances.
 
+mod end;
 mod look;
+mod start;
 
 pub(super) use look::state_of;
 
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use super::adopt::Adoption;
 use super::backoff::Backoff;
-use super::context::{Context, Milestone};
+use super::context::Context;
 use super::detector::{Detector, WatchRule};
 use super::event::{Action, Heartbeat, Probe};
 use super::startup::Startup;
@@ -18,17 +20,9 @@ use super::timers::Place;
 use crate::base::replica_name::ReplicaName;
 use crate::base::supervision::{OnExit, Supervision};
 use crate::base::time::Moment;
-use crate::control::durable::DurableInstance;
 use crate::control::view::Failure;
 use crate::placement::ObservationKind;
-use crate::provider::{Ending, Instance, InstanceId, Intent, Record};
-
-/// How long the exchanges on a silent replica may take to finish: it is not expected to finish any.
-const SILENT_DRAIN: Duration = Duration::from_millis(100);
-/// From the stop signal of a silent replica to its kill, at most.
-const SILENT_STOP_TIMEOUT: Duration = Duration::from_millis(500);
-/// How often a replica looks whether it may start, where something else has to come first.
-const TURN_PAUSE: Duration = Duration::from_millis(10);
+use crate::provider::{Ending, InstanceId, Intent, Record};
 
 /// What holds for all replicas of a service.
 #[derive(Clone, Debug)]
@@ -77,6 +71,8 @@ enum Stage {
     Adopting(Adoption),
     /// It has no instance until then.
     Waiting { until: Moment },
+    /// It would start if something else had not to come first.
+    Queued,
     /// An instance's intent is being made.
     Preparing { id: InstanceId },
     /// An instance's intent is being made durable.
@@ -118,177 +114,6 @@ impl Replica {
         }
     }
 
-    /// One more instance that an earlier process may have left.
-    pub(super) fn expect(&mut self, id: InstanceId) {
-        if !matches!(self.stage, Stage::Adopting(_)) {
-            self.stage = Stage::Adopting(Adoption::default());
-        }
-        if let Stage::Adopting(adoption) = &mut self.stage {
-            adoption.expect(id);
-            self.incarnation = self.incarnation.max(id.0);
-        }
-    }
-
-    /// The adoption that is not decided yet.
-    pub(super) fn adoption(&mut self) -> Option<&mut Adoption> {
-        match &mut self.stage {
-            Stage::Adopting(adoption) => Some(adoption),
-            _ => None,
-        }
-    }
-
-    /// It is known what an earlier process left: `running` goes on.
-    pub(super) fn adopt(&mut self, running: Option<Running>, rules: &Rules, ctx: &mut Context) {
-        let Some(running) = running else {
-            self.stage = if self.member { Stage::Waiting { until: ctx.now } } else { Stage::Gone };
-            return;
-        };
-        self.incarnation = running.id.0;
-        self.starts = 1;
-        if self.is_wanted(rules, ctx) {
-            self.log(
-                false,
-                rules,
-                ctx,
-                format!("instance {} runs still, at {}", running.id.0, running.address),
-            );
-            self.stage =
-                Stage::Starting { running, startup: Startup::new(rules.supervision.startup, ctx.now) };
-        } else {
-            self.log(false, rules, ctx, format!("instance {} runs still and is to end", running.id.0));
-            self.ask(running, rules, ctx);
-        }
-    }
-
-    /// Ends an instance that an earlier process left beside a newer one.
-    pub(super) fn end_left_over(&mut self, running: Running, rules: &Rules, ctx: &mut Context) {
-        self.incarnation = running.id.0;
-        self.log(
-            true,
-            rules,
-            ctx,
-            format!("instance {} runs beside a newer one and is to end", running.id.0),
-        );
-        self.ask(running, rules, ctx);
-    }
-
-    /// Whether it wants to [`begin`](Replica::begin) now.
-    pub(super) fn is_due(&self, now: Moment) -> bool {
-        matches!(self.stage, Stage::Waiting { until } if until <= now)
-    }
-
-    /// Something else has to come first: not yet.
-    pub(super) fn postpone(&mut self, now: Moment) {
-        self.stage = Stage::Waiting { until: now + TURN_PAUSE };
-    }
-
-    /// Begins a start.
-    pub(super) fn begin(&mut self, rules: &Rules, ctx: &mut Context) {
-        let id = ctx.draw(self.place);
-        self.incarnation = id.0;
-        self.starts += 1;
-        self.stage = Stage::Preparing { id };
-        ctx.outbox.push(Action::Prepare { id, service: rules.service.clone() });
-    }
-
-    /// Whether it waits for this instance's intent.
-    pub(super) fn awaits_intent(&self, id: InstanceId) -> bool {
-        matches!(self.stage, Stage::Preparing { id: expected } if expected == id)
-    }
-
-    /// The intent that it waited for is made, or cannot be.
-    pub(super) fn prepared(
-        &mut self,
-        id: InstanceId,
-        result: Result<Intent, String>,
-        rules: &Rules,
-        ctx: &mut Context,
-    ) {
-        match result {
-            Ok(intent) => {
-                let listed =
-                    DurableInstance { id, name: self.name.clone(), intent: intent.clone(), record: None };
-                ctx.storage.list(&rules.service, listed, self.place);
-                self.stage = Stage::Storing { id, intent };
-            }
-            Err(reason) => {
-                ctx.places.remove(&id);
-                self.replacing = false;
-                self.fail(Cause { reason, active_for: None }, Vec::new(), rules, ctx);
-            }
-        }
-    }
-
-    /// The intent is durable.
-    pub(super) fn stored(&mut self, stored: InstanceId, rules: &Rules, ctx: &mut Context) {
-        if let Stage::Storing { id, intent } = &self.stage
-            && *id == stored
-        {
-            let (id, intent) = (*id, intent.clone());
-            let (service, name) = (rules.service.clone(), self.name.clone());
-            ctx.outbox.push(Action::Start(Instance { id, service, name, intent }));
-            self.stage = Stage::Ordered { id };
-        }
-    }
-
-    /// The provider has started it.
-    pub(super) fn started(
-        &mut self,
-        started: InstanceId,
-        address: SocketAddr,
-        record: &Record,
-        rules: &Rules,
-        ctx: &mut Context,
-    ) {
-        if !matches!(self.stage, Stage::Ordered { id } if id == started) {
-            return;
-        }
-        let running = Running { id: started, address, pid: pid_of(record) };
-        let pid = running.pid.map_or(String::new(), |pid| format!(", process {pid}"));
-        self.log(false, rules, ctx, format!("started as instance {} at {address}{pid}", started.0));
-        if self.is_wanted(rules, ctx) {
-            let startup = Startup::new(rules.supervision.startup, ctx.now);
-            self.stage = Stage::Starting { running, startup };
-        } else {
-            self.ask(running, rules, ctx);
-        }
-    }
-
-    /// Nothing of an instance runs any more.
-    pub(super) fn ended(
-        &mut self,
-        ended: InstanceId,
-        reason: String,
-        log_tail: Vec<String>,
-        rules: &Rules,
-        ctx: &mut Context,
-    ) {
-        if self.instance() != Some(ended) {
-            return;
-        }
-        let stage = std::mem::replace(&mut self.stage, Stage::Gone);
-        let cause = match stage {
-            Stage::Stopping { cause, .. } if !self.member || cause.is_none() => {
-                self.log(false, rules, ctx, format!("instance {} has ended: {reason}", ended.0));
-                return;
-            }
-            Stage::Stopping { cause, .. } => cause.unwrap_or(Cause { reason, active_for: None }),
-            Stage::Active { since, .. } => {
-                ctx.outbox.push(Action::SetHealth { id: ended, up: false });
-                Cause { reason, active_for: Some(ctx.now.since(since)) }
-            }
-            _ => {
-                self.replacing = false;
-                Cause { reason, active_for: None }
-            }
-        };
-        if self.member {
-            self.fail(cause, log_tail, rules, ctx);
-        } else {
-            self.log(false, rules, ctx, format!("instance {} has ended: {}", ended.0, cause.reason));
-        }
-    }
-
     /// A heartbeat is over.
     pub(super) fn heartbeat(&mut self, beat: Heartbeat, rules: &Rules, ctx: &mut Context) {
         if self.instance() != Some(beat.id) {
@@ -305,35 +130,12 @@ impl Replica {
         }
     }
 
-    fn activate(&mut self, answers: u64, rules: &Rules, ctx: &mut Context) {
-        let Stage::Starting { running, startup } = &self.stage else { return };
-        let (running, age) = (*running, startup.age(ctx.now));
-        let detector = Box::new(Detector::new(&rules.watch, answers, ctx.now, &mut ctx.random));
-        self.stage = Stage::Active { running, since: ctx.now, detector };
-        self.published = Some((running.id, running.address));
-        self.replacing = false;
-        ctx.outbox.publish();
-        ctx.outbox.push_after_publish(Action::SetHealth { id: running.id, up: true });
-        ctx.milestones.push(Milestone::Active(self.place));
-        self.log(false, rules, ctx, format!("active after {} ms", age.as_millis()));
-    }
-
     /// A core saw something of it.
     pub(super) fn observed(&mut self, id: InstanceId, kind: ObservationKind, rules: &Rules, now: Moment) {
         if let Stage::Active { running, detector, .. } = &mut self.stage
             && running.id == id
         {
             detector.observe(kind, &rules.watch, now);
-        }
-    }
-
-    /// Nothing is under way on an instance that is draining.
-    pub(super) fn idle(&mut self, id: InstanceId, rules: &Rules, ctx: &mut Context) {
-        if let Stage::Stopping { running, stop, .. } = &mut self.stage
-            && running.id == id
-        {
-            let ending = stop.idle(ctx.now);
-            end(id, ending, rules, ctx);
         }
     }
 
@@ -357,79 +159,8 @@ impl Replica {
             }
             Stage::Stopping { running, stop, .. } => {
                 let (id, ending) = (running.id, stop.advance(ctx.now));
-                end(id, ending, rules, ctx);
+                order_end(id, ending, rules, ctx);
             }
-            _ => {}
-        }
-    }
-
-    /// It is no member any more: what is there of it ends in order.
-    pub(super) fn leave(&mut self, rules: &Rules, ctx: &mut Context) {
-        self.member = false;
-        self.replacing = false;
-        match &self.stage {
-            Stage::Active { running, .. } => {
-                let running = *running;
-                self.unroute(running.id, ctx);
-                let Supervision { drain, stop_timeout, .. } = rules.supervision;
-                let stop = Stop::drain(drain, stop_timeout, ctx.now);
-                self.stage = Stage::Stopping { running, stop, cause: None };
-                self.log(false, rules, ctx, format!("removed: instance {} drains", running.id.0));
-            }
-            Stage::Starting { running, .. } => {
-                let running = *running;
-                self.log(false, rules, ctx, format!("removed: instance {} is to end", running.id.0));
-                self.ask(running, rules, ctx);
-            }
-            _ => {
-                self.log(false, rules, ctx, "removed".to_owned());
-                self.give_up_start(rules, ctx);
-            }
-        }
-    }
-
-    /// It is silent and its turn has come: its instance ends, and another follows.
-    pub(super) fn replace(&mut self, rules: &Rules, ctx: &mut Context) {
-        let Stage::Active { running, since, detector } = &self.stage else { return };
-        let (running, since) = (*running, *since);
-        let reason = format!("missed {} heartbeats in a row: {}", detector.misses(), detector.last_reason());
-        self.unroute(running.id, ctx);
-        let stop_timeout = rules.supervision.stop_timeout.min(SILENT_STOP_TIMEOUT);
-        let stop = Stop::drain(SILENT_DRAIN.min(rules.supervision.drain), stop_timeout, ctx.now);
-        let cause = Cause { reason, active_for: Some(ctx.now.since(since)) };
-        self.stage = Stage::Stopping { running, stop, cause: Some(cause) };
-        self.replacing = true;
-        self.log(true, rules, ctx, format!("instance {} is silent and is replaced", running.id.0));
-    }
-
-    /// Ringway stops. The cores have ended, so that nothing is under way on any instance.
-    pub(super) fn shut_down(&mut self, rules: &Rules, ctx: &mut Context) {
-        match &mut self.stage {
-            Stage::Starting { running, .. } | Stage::Active { running, .. } => {
-                let running = *running;
-                if !self.is_wanted(rules, ctx) {
-                    self.published = None;
-                    self.ask(running, rules, ctx);
-                }
-            }
-            Stage::Stopping { running, stop, .. } => {
-                let (id, ending) = (running.id, stop.idle(ctx.now));
-                end(id, ending, rules, ctx);
-            }
-            _ => self.give_up_start(rules, ctx),
-        }
-    }
-
-    /// Takes back a start of which the provider was not told yet.
-    fn give_up_start(&mut self, rules: &Rules, ctx: &mut Context) {
-        match &self.stage {
-            Stage::Storing { id, intent } => {
-                ctx.places.remove(id);
-                ctx.storage.unlist(&rules.service, *id);
-                discard(intent.clone(), rules, ctx);
-                self.stage = Stage::Gone;
-            }
-            Stage::Preparing { .. } | Stage::Waiting { .. } => self.stage = Stage::Gone,
             _ => {}
         }
     }
@@ -437,48 +168,6 @@ impl Replica {
     /// Whether a server that runs, or turns out to, shall go on.
     fn is_wanted(&self, rules: &Rules, ctx: &Context) -> bool {
         self.member && (!ctx.stopping || rules.supervision.on_exit == OnExit::Keep)
-    }
-
-    fn unroute(&mut self, id: InstanceId, ctx: &mut Context) {
-        self.published = None;
-        ctx.outbox.push(Action::SetHealth { id, up: false });
-        ctx.outbox.publish();
-        ctx.outbox.push_after_publish(Action::AwaitIdle { id });
-    }
-
-    fn ask(&mut self, running: Running, rules: &Rules, ctx: &mut Context) {
-        let (stop, ending) = Stop::ask(rules.supervision.stop_timeout, ctx.now);
-        self.stage = Stage::Stopping { running, stop, cause: None };
-        end(running.id, Some(ending), rules, ctx);
-    }
-
-    fn kill(&mut self, cause: Cause, rules: &Rules, ctx: &mut Context) {
-        let Stage::Starting { running, .. } = &self.stage else { return };
-        let running = *running;
-        let (stop, ending) = Stop::kill(ctx.now);
-        self.stage = Stage::Stopping { running, stop, cause: Some(cause) };
-        end(running.id, Some(ending), rules, ctx);
-    }
-
-    fn fail(&mut self, cause: Cause, log_tail: Vec<String>, rules: &Rules, ctx: &mut Context) {
-        if ctx.stopping {
-            self.stage = Stage::Gone;
-            return;
-        }
-        let pause = self.backoff.fail(cause.active_for, &rules.supervision, &mut ctx.random);
-        self.stage = Stage::Waiting { until: ctx.now + pause };
-        let again = match pause {
-            Duration::ZERO => "starts again at once".to_owned(),
-            pause => format!("starts again in {} ms", pause.as_millis()),
-        };
-        let failures = self.backoff.failures();
-        let crash_loop = if self.backoff.is_crash_loop(&rules.supervision) {
-            format!("; crash loop, {failures} failures in a row")
-        } else {
-            String::new()
-        };
-        self.log(true, rules, ctx, format!("{}; {again}{crash_loop}", cause.reason));
-        self.last_failure = Some(Failure { reason: cause.reason, log_tail });
     }
 
     /// The instance that the provider knows of.
@@ -543,7 +232,7 @@ pub(super) fn pid_of(record: &Record) -> Option<u32> {
     Some(*pid)
 }
 
-fn end(id: InstanceId, ending: Option<Ending>, rules: &Rules, ctx: &mut Context) {
+fn order_end(id: InstanceId, ending: Option<Ending>, rules: &Rules, ctx: &mut Context) {
     if let Some(ending) = ending {
         ctx.outbox.push(Action::End { id, service: rules.service.clone(), ending });
     }

@@ -49,10 +49,10 @@ impl Replica {
 
     fn state(&self, rules: &Rules) -> ReplicaState {
         match &self.stage {
-            Stage::Waiting { .. } if self.backoff.is_crash_loop(&rules.supervision) => {
+            Stage::Waiting { .. } | Stage::Queued if self.backoff.is_crash_loop(&rules.supervision) => {
                 ReplicaState::CrashLoop
             }
-            Stage::Waiting { .. } if self.backoff.failures() > 0 => ReplicaState::Waiting,
+            Stage::Waiting { .. } | Stage::Queued if self.backoff.failures() > 0 => ReplicaState::Waiting,
             Stage::Active { detector, .. } => state_of(detector.standing(&rules.watch)),
             Stage::Stopping { stop, .. } if stop.is_draining() => ReplicaState::Draining,
             Stage::Stopping { .. } | Stage::Gone => ReplicaState::Stopping,

@@ -200,6 +200,7 @@ fn many_replicas_start_in_batches_and_share_writes() {
     world.holds = |action| matches!(action, Action::Start(_));
     world.pass(100);
     assert_eq!(world.held.len(), 64);
+    assert_eq!(world.machine.deadline(), crate::base::time::Moment::NEVER, "nobody polls");
     world.release();
     world.pass(100);
     assert_eq!(world.states(), vec![ReplicaState::Active; 200]);
