@@ -58,6 +58,9 @@ impl World {
                 if self.saboteur.old_file.is_none() && now.since(Moment::ORIGIN) > Duration::from_secs(1) {
                     self.saboteur.old_file = Some(state.clone());
                 }
+                if !self.disk.is_idle() && !self.saboteur.is(Plant::EarlyPersisted) {
+                    self.accuse(format!("version {version} is to be written while another is"));
+                }
                 self.disk.persist(version, state, life, &mut self.timeline);
             }
             Action::Publish => self.publish(),

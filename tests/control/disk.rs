@@ -18,10 +18,11 @@ const SLOW_WRITE: Duration = Duration::from_millis(400);
 pub(crate) struct Disk {
     held: DurableState,
     writing: Option<(u64, DurableState)>,
-    waiting: Option<(u64, DurableState)>,
     full_until: Moment,
     /// The share of writes that take long.
     pub(crate) slow: f64,
+    /// The share of failures that come when the file is written already.
+    pub(crate) late: f64,
     /// Planted: success is reported when the write begins.
     pub(crate) lies: bool,
     /// Planted: nothing is written of instances.
@@ -46,42 +47,37 @@ impl Disk {
 
     /// Whether all that was to be written is.
     pub(crate) fn is_idle(&self) -> bool {
-        self.writing.is_none() && self.waiting.is_none()
+        self.writing.is_none()
     }
 
+    /// Begins a write; there is one at a time.
     pub(crate) fn persist(&mut self, version: u64, state: DurableState, life: Life, timeline: &mut Timeline) {
+        self.writing = Some((version, state));
         if self.lies {
-            timeline
-                .after(Duration::ZERO, Happening::Told(life, Event::Persisted { version, result: Ok(()) }));
+            let event = Event::Persisted { version, result: Ok(()) };
+            timeline.after(Duration::ZERO, Happening::Told(life, event));
         }
-        self.waiting = Some((version, state));
-        self.begin(life, timeline);
-    }
-
-    fn begin(&mut self, life: Life, timeline: &mut Timeline) {
-        if self.writing.is_none() && self.waiting.is_some() {
-            self.writing = self.waiting.take();
-            let most = if timeline.random.chance(self.slow) { SLOW_WRITE } else { WRITE };
-            timeline.soon(most, Happening::Written(life));
-        }
+        let most = if timeline.random.chance(self.slow) { SLOW_WRITE } else { WRITE };
+        timeline.soon(most, Happening::Written(life));
     }
 
     /// The write is over: what the machine hears of it.
-    pub(crate) fn written(&mut self, life: Life, timeline: &mut Timeline) -> Option<Event> {
+    pub(crate) fn written(&mut self, timeline: &mut Timeline) -> Option<Event> {
         let (version, state) = self.writing.take()?;
         let result = if self.is_full(timeline.now()) {
+            if timeline.random.chance(self.late) {
+                self.hold(state);
+            }
             Err("no space left on the device".to_owned())
         } else {
             self.hold(state);
             Ok(())
         };
-        self.begin(life, timeline);
         (!self.lies).then_some(Event::Persisted { version, result })
     }
 
-    /// Ringway is gone: the write under way came through or not, and those that waited did not.
+    /// Ringway is gone: the write under way came through or not.
     pub(crate) fn crash(&mut self, timeline: &mut Timeline) {
-        self.waiting = None;
         if let Some((_, state)) = self.writing.take()
             && !self.is_full(timeline.now())
             && timeline.random.chance(0.5)

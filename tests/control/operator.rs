@@ -38,6 +38,8 @@ struct Desired {
     before: Option<Vec<String>>,
     /// What was answered since.
     done: Vec<Change>,
+    /// What was refused because it could not be stored: until the next write the file may have it.
+    doubtful: Vec<Change>,
 }
 
 /// All calls, and what they came to.
@@ -139,7 +141,7 @@ impl Operator {
             }
             self.last.insert(plan.name.clone(), base.clone());
             let before = (base != was).then_some(was);
-            self.services.insert(plan.name.clone(), Desired { base, before, done: Vec::new() });
+            self.services.insert(plan.name.clone(), Desired { base, before, ..Desired::default() });
         }
     }
 
@@ -231,6 +233,9 @@ impl Operator {
             _ => {}
         }
         let Some(service) = call.service.clone() else { return };
+        if let (Err(CallError::Storage(_)), Some(desired)) = (answer, self.services.get_mut(&service)) {
+            desired.doubtful.push(call.change.clone());
+        }
         if is_made {
             self.check_made(&service, &call, answer.as_ref().ok(), held, now, ledger);
         }
@@ -280,20 +285,28 @@ impl Operator {
         }
         let held = members(held, service);
         let Some(desired) = self.services.get_mut(service) else { return };
+        if !desired.doubtful.is_empty() {
+            return;
+        }
         let done: Vec<&Change> = desired.done.iter().collect();
         if explains(&desired.base, &done, &held) {
-            *desired = Desired { base: held, before: None, done: Vec::new() };
+            *desired = Desired { base: held, ..Desired::default() };
         } else if desired.before.as_ref() != Some(&held) || !desired.done.is_empty() {
             ledger.accuse(now, format!("{desired:?} of {service} is {held:?} on the disk"));
         }
+    }
+
+    /// The file is as the machine wants it.
+    pub(crate) fn written(&mut self) {
+        self.services.values_mut().for_each(|desired| desired.doubtful.clear());
     }
 
     /// Ringway is gone, and calls with it: each of those that were not answered happened or did not.
     pub(crate) fn crash(&mut self, held: &DurableState, now: Moment, ledger: &mut Ledger) {
         let services: Vec<Box<str>> = self.services.keys().cloned().collect();
         for service in services {
-            let perhaps: Vec<&Change> = self.of(&service).collect();
-            let Desired { base, before, done } = &self.services[&service];
+            let Desired { base, before, done, doubtful } = &self.services[&service];
+            let perhaps: Vec<&Change> = self.of(&service).chain(doubtful).collect();
             let done: Vec<&Change> = done.iter().collect();
             let held = members(held, &service);
             let is_old = before.as_ref() == Some(&held) && done.is_empty();

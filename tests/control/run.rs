@@ -42,6 +42,7 @@ pub(crate) fn run(plan: Plan, with_diary: bool) -> Report {
     world.provider.manners = plan.manners;
     world.crash_chance = plan.crash_chance;
     world.disk.slow = plan.slow_writes;
+    world.disk.late = plan.late_faults;
     world.cores.endless = plan.endless;
     world.traffic = plan.traffic;
     for (moment, trouble) in plan.troubles {

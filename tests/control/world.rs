@@ -181,7 +181,11 @@ impl World {
         match happening {
             Happening::Told(life, event) if life == self.life => self.tell(event),
             Happening::Written(life) if life == self.life => {
-                if let Some(event) = self.disk.written(life, &mut self.timeline) {
+                let event = self.disk.written(&mut self.timeline);
+                if let Some(Event::Persisted { result: Ok(()), .. }) = event {
+                    self.operator.written();
+                }
+                if let Some(event) = event {
                     self.tell(event);
                 }
             }

@@ -70,6 +70,28 @@ fn a_full_disk_refuses_an_add_and_nothing_has_changed() {
 }
 
 #[test]
+fn a_write_that_fails_when_the_file_is_there_already_is_put_right_by_the_next() {
+    for crashes in [false, true] {
+        let mut world = world(vec![owned("web", 3)]);
+        world.disk.late = 1.0;
+        let until = world.now() + millis(100);
+        world.disk.fill_until(until);
+        let id = ask(&mut world, add(&["a"]), false);
+        assert!(matches!(answer(&mut world, id), Err(CallError::Storage(_))));
+        assert_eq!(members(world.disk.held(), "web").len(), 4);
+        if crashes {
+            restart(&mut world);
+        }
+        let world = end(world);
+        let replicas = if crashes { 4 } else { 3 };
+        assert_eq!(
+            (living(&world, "web").len(), members(world.disk.held(), "web").len()),
+            (replicas, replicas)
+        );
+    }
+}
+
+#[test]
 fn a_replica_that_dies_while_the_disk_is_full_comes_back_when_it_is_not() {
     let mut world = world(vec![owned("web", 3)]);
     let until = world.now() + Duration::from_secs(5);
