@@ -35,6 +35,9 @@ impl World {
                 }
                 self.count_action();
                 let now = self.now();
+                if self.machine.is_none() {
+                    return self.accuse(format!("an action after the last one: {action:?}"));
+                }
                 self.ledger.mark(now, &action);
                 self.act(action);
             }

@@ -15,7 +15,7 @@ use crate::trouble::{Birth, Mood};
 /// The first port for replicas.
 const PORT_FIRST: u16 = 20_000;
 /// How many there are.
-const PORTS: u64 = 64;
+const PORTS: u64 = 512;
 /// Longest delays.
 const PREPARE: Duration = Duration::from_millis(5);
 const SPAWN: Duration = Duration::from_millis(30);

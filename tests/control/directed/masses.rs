@@ -80,6 +80,18 @@ fn those_that_exit_are_all_replaced_at_once() {
 }
 
 #[test]
+fn more_replicas_than_may_start_at_once_all_come_up_and_come_back() {
+    let mut world = world(vec![owned("web", 150), owned("api", 10)]);
+    let now = world.now();
+    world.timeline.at(now, Happening::Trouble(Trouble::Exit(Whom::All)));
+    world.run(Duration::ZERO);
+    let are_back = |world: &World| living(world, "web").len() == 150 && living(world, "api").len() == 10;
+    let taken = world.run_until(millis(3_000), are_back).expect("all come back");
+    assert!(taken < millis(500), "{taken:?}");
+    end(world);
+}
+
+#[test]
 fn a_control_thread_that_is_slow_for_ten_seconds_replaces_nobody() {
     let mut world = world(vec![owned("web", 4)]);
     world.traffic = false;
