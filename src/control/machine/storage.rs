@@ -96,13 +96,13 @@ impl Storage {
         }
     }
 
-    /// A service is not in the configuration any more: it has no members, and lasts while its instances do. Nor has it a
-    /// count, so that it begins with the configuration's if it comes back before they have ended.
+    /// A service is not in the configuration any more: it has no members, and lasts while its instances do. Should it come
+    /// back before that, it begins from its count again.
     pub(super) fn leave(&mut self, service: &str) {
         let Some(known) = self.state.services.get_mut(service) else { return };
-        self.changed |= !known.members.is_empty() || known.count != 0;
-        known.members.clear();
+        self.changed |= known.count > 0 || !known.members.is_empty();
         known.count = 0;
+        known.members.clear();
         if known.instances.is_empty() {
             self.forget(service);
         }

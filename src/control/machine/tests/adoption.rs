@@ -149,6 +149,18 @@ fn a_service_that_left_the_configuration_is_ended_and_then_forgotten() {
 }
 
 #[test]
+fn a_service_that_comes_back_before_its_instances_have_ended_has_its_replicas_again() {
+    let (disk, running) = left(1, &["Server-1"], &[(7, "Server-1", true)]);
+    let mut without = World::after(vec![], disk, running);
+    without.holds = |action| matches!(action, Action::End { .. });
+    without.pass(10);
+    let mut back = World::after(vec![owned("web", 1)], without.disk, without.running);
+    back.pass(10);
+    assert_eq!((back.names(), back.id("Server-1")), (vec!["Server-1".to_owned()], InstanceId(7)));
+    assert_eq!(back.states(), [ReplicaState::Active]);
+}
+
+#[test]
 fn an_instance_that_was_adopted_and_does_not_answer_is_replaced() {
     let mut world = world(owned("web", 1), left(1, &["Server-1"], &[(7, "Server-1", true)]));
     world.serving.insert(InstanceId(7), false);
