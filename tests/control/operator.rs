@@ -79,13 +79,14 @@ fn explains(before: &[String], changes: &[&Change], after: &[String]) -> bool {
     let length = before.len() as i64 + changes.iter().map(|change| parts(change).0).sum::<i64>();
     let came = after.iter().filter(|name| !before.contains(name) && !added.contains(name)).count() as i64;
     let went = before.iter().filter(|name| !after.contains(name) && !removed.contains(name)).count() as i64;
-    let stayed = || before.iter().filter(|name| after.contains(name) && !removed.contains(name));
+    let is_named = |name: &&String| removed.contains(*name) || added.contains(*name);
+    let stayed = || before.iter().filter(|name| after.contains(name) && !is_named(name));
     length == after.len() as i64
         && came <= unnamed(true)
         && went <= unnamed(false)
         && (unnamed(false) > 0 || added.iter().all(|name| after.contains(name) || removed.contains(*name)))
         && removed.iter().all(|name| !after.contains(name) || added.contains(*name))
-        && after.iter().filter(|name| before.contains(name) && !removed.contains(name)).eq(stayed())
+        && after.iter().filter(|name| before.contains(name) && !is_named(name)).eq(stayed())
 }
 
 /// Whether all of `sure` and some of `perhaps` make `after` of `before`.

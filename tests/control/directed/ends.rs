@@ -8,7 +8,8 @@ use ringway::control::machine::plan::{ReplicasPlan, ServicePlan};
 
 use super::scene::{add, answer, ask, assert_clean, begin, end, kill, living, millis, process, world};
 use crate::stage::owned;
-use crate::trouble::Birth;
+use crate::timeline::Happening;
+use crate::trouble::{Birth, Edit, Trouble};
 use crate::world::{Stage, World};
 
 fn keeping(name: &str, count: usize) -> ServicePlan {
@@ -47,6 +48,22 @@ fn a_replica_that_ignores_the_signal_holds_up_the_end_until_it_is_killed() {
     assert!((millis(400)..millis(600)).contains(&taken), "{taken:?}");
     assert!(living(&world, "web").is_empty());
     assert_clean(&world);
+}
+
+#[test]
+fn what_an_earlier_run_left_and_nobody_wants_ends_before_ringway_does() {
+    for after in 0..60 {
+        let mut world = world(vec![keeping("web", 3)]);
+        let now = world.now();
+        world.timeline.at(now, Happening::Trouble(Trouble::Edit(Edit::Count("web", 1))));
+        world.run(Duration::ZERO);
+        world.crash(millis(10));
+        begin(&mut world);
+        world.run(millis(after));
+        stop(&mut world);
+        assert_clean(&world);
+        assert_eq!(living(&world, "web").len(), 1, "stopped after {after} ms");
+    }
 }
 
 #[test]
