@@ -216,7 +216,8 @@ impl Replica {
     pub(super) fn holds_up_exit(&self, rules: &Rules) -> bool {
         match self.stage {
             Stage::Ordered { .. } | Stage::Stopping { .. } => true,
-            Stage::Adopting(_) => rules.supervision.on_exit == OnExit::Stop,
+            // What nobody wants ends before Ringway does, also where the members go on.
+            Stage::Adopting(_) => !self.member || rules.supervision.on_exit == OnExit::Stop,
             _ => false,
         }
     }
