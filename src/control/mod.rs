@@ -22,7 +22,7 @@ use crate::placement::SnapshotReader;
 pub use shell::storage::{Storage, Writer};
 pub use shell::{CALLS_MAX, Calls, PendingCall, Unheard, calls};
 pub use shell::{Carrier, Control, Parts, Providers, StateWriter, Stopped, run, storage, with_members};
-pub use specs::{CONTROL_SERVICE, control_spec, service_plans, service_specs};
+pub use specs::{CONTROL_SERVICE, control_spec, first_specs, service_plans, service_specs};
 
 /// What control and one core share.
 #[derive(Clone, Debug, Default)]

@@ -3,10 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use super::durable::DurableState;
+use super::machine::Machine;
 use super::machine::plan::{ReplicasPlan, ServicePlan, StaticReplica};
+use super::with_members;
 use crate::base::policy::{RetryPolicy, Timeouts};
+use crate::base::time::Moment;
 use crate::config::{Config, ReplicaConfig, ReplicasConfig, ServiceConfig};
-use crate::placement::{ReplicaSpec, RouteRule, ServiceSpec};
+use crate::placement::{PlacementError, ReplicaSpec, RouteRule, ServiceSpec};
 
 /// The paths of the control calls.
 const CONTROL_PATHS: [&str; 3] = ["/rep", "/add", "/rm"];
@@ -35,6 +39,15 @@ fn service_spec(service: &ServiceConfig) -> ServiceSpec {
         retries: service.retries,
         replicas: Vec::new(),
     }
+}
+
+/// The services of a configuration with the members that a first start gives them.
+///
+/// # Errors
+/// When a placement does not take its service's members.
+pub fn first_specs(config: &Config) -> Result<Vec<ServiceSpec>, PlacementError> {
+    let machine = Machine::new(service_plans(config), DurableState::default(), 0, Moment::ORIGIN)?;
+    Ok(with_members(&service_specs(config), machine.members()))
 }
 
 /// The service that takes control calls from the ingress to the admin listener, as if that were a replica.

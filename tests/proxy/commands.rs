@@ -54,6 +54,24 @@ fn check_and_run_say_all_that_is_wrong_with_a_bad_file() {
 }
 
 #[test]
+fn replicas_that_their_placement_cannot_take_are_found_before_anything_runs() {
+    let folder = Folder::new();
+    let addresses: Vec<String> = (1..=60).map(|port| format!("\"127.0.0.1:{port}\"")).collect();
+    let text = format!(
+        "[listen]\nhttp = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[[service]]\nname = \"web\"\n\
+         placement = {{ algorithm = \"slots\" }}\nreplicas = {{ addresses = [{}] }}\n",
+        addresses.join(", ")
+    );
+    let file = folder.write("full.toml", text);
+    let file = file.to_str().unwrap();
+    for arguments in [vec!["check", file], vec!["run", "-c", file]] {
+        let (code, _, error) = ringway(&arguments);
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains("service 'web'") && error.contains("linear probing"), "{error}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let (code, _, error) = ringway(&["check", "/nowhere/ringway.toml"]);
     assert_eq!(code, Some(1));

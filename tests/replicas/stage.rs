@@ -165,6 +165,13 @@ impl Ringway {
         serde_json::from_slice(&self.operate("GET /status", "").body).unwrap()
     }
 
+    /// One counter of the metrics, named without its prefix.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let (metrics, name) = (self.operate("GET /metrics", "").text(), format!("ringway_{name} "));
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        value.expect("a counter").parse().expect("a number")
+    }
+
     /// One replica's part of the status, by the number of its service.
     pub(crate) fn replica(&self, service: usize, name: &str) -> Option<Value> {
         let status = self.status();

@@ -12,9 +12,9 @@ use super::options::{JsonOption, OperatorOptions, ServiceOption, parse, print_js
 use super::table::{Table, printable};
 use super::{CommandError, block_on, output};
 use crate::admin::ring::{self, Digests};
-use crate::config::{Config, ReplicasConfig};
-use crate::control::service_specs;
-use crate::placement::{ReplicaSpec, Service, Snapshot};
+use crate::config::Config;
+use crate::control::first_specs;
+use crate::placement::{PlacementError, Service, Snapshot};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Ring {
@@ -126,22 +126,12 @@ const SOMEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1
 
 /// The snapshot of a first start: replicas of Ringway's own are named as it names them then.
 fn first_snapshot(config: &Config) -> Result<Snapshot, CommandError> {
-    let mut specs = service_specs(config);
-    for (spec, service) in specs.iter_mut().zip(&config.services) {
-        if let ReplicasConfig::Process(process) = &service.replicas {
-            spec.replicas = (1..=process.count)
-                .zip(1..)
-                .map(|(number, ordinal)| ReplicaSpec {
-                    name: format!("Server-{number}").into(),
-                    ordinal,
-                    incarnation: 0,
-                    address: Some(SOMEWHERE),
-                    weight: 1,
-                })
-                .collect();
-        }
+    let failed = |error: PlacementError| CommandError::failed(error.to_string());
+    let mut specs = first_specs(config).map_err(failed)?;
+    for replica in specs.iter_mut().flat_map(|spec| &mut spec.replicas) {
+        replica.address.get_or_insert(SOMEWHERE);
     }
-    Snapshot::build(specs, None).map_err(|error| CommandError::failed(error.to_string()))
+    Snapshot::build(specs, None).map_err(failed)
 }
 
 fn digest_lines(digests: &Digests) -> Vec<String> {

@@ -225,8 +225,9 @@ impl Proxy {
 
     /// Waits until a replica is, or is not, to be picked.
     pub(crate) fn await_replica(&self, name: &str, up: bool) {
-        let line = format!("replica=\"{name}\"}} {}\n", u8::from(up));
-        poll(&format!("metrics to say {line}"), || self.metrics().0.contains(&line).then_some(()));
+        let end = format!("replica=\"{name}\"}} {}", u8::from(up));
+        let says = |line: &str| line.starts_with("ringway_replica_up{") && line.ends_with(&end);
+        poll(&format!("metrics to say that {end}"), || self.metrics().0.lines().any(says).then_some(()));
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
