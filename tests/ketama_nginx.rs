@@ -1,7 +1,7 @@
 //! A real nginx sends every key to the server that our continuum names. Skipped where there is no nginx.
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
-#[path = "proxy/harness/clock.rs"]
+#[path = "shared/harness/clock.rs"]
 mod clock;
 
 use std::fmt::Write as _;

@@ -19,6 +19,8 @@ mod run;
 mod saboteur;
 mod seeds;
 mod settled;
+#[path = "../shared/seeds.rs"]
+mod shared;
 mod stage;
 mod suffer;
 mod timeline;

@@ -1,47 +1,26 @@
 //! Many seeds, each of which decides a whole run.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Profile};
 use crate::run::run;
+use crate::shared::{self, variable};
 
 /// Seeds that are run unless RINGWAY_SEEDS says otherwise.
 const SEEDS: u64 = 2_000;
-/// Tests over which they are spread, so that they run on several cores.
-const PARTS: u64 = 4;
-/// Seeds that a failure tells of.
-const REPORTED_MAX: usize = 3;
 
-fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
-}
-
-/// Runs one seed and says what it breaks, with the command that shows it again.
-fn check(seed: u64) -> Option<String> {
+/// What a seed breaks; with the diary of a seed that is looked at alone.
+fn broken(seed: u64) -> (Profile, Vec<String>) {
     let plan = Plan::of(seed);
-    let profile = plan.profile;
-    let with_diary = variable("RINGWAY_SEED").is_some();
-    let broken = match catch_unwind(AssertUnwindSafe(|| run(plan, with_diary))) {
-        Ok(report) if report.violations.is_empty() => return None,
-        Ok(report) => format!("{}\n{}", report.violations.join("\n  "), report.diary),
-        Err(_) => "it panicked, see above".to_string(),
-    };
-    Some(format!(
-        "seed {seed} ({profile:?}):\n  {broken}\n  replay with: \
-         RINGWAY_SEED={seed} cargo test --test control seeds -- --nocapture"
-    ))
+    let (profile, mut report) = (plan.profile, run(plan, variable("RINGWAY_SEED").is_some()));
+    if !report.violations.is_empty() {
+        report.violations.push(report.diary);
+    }
+    (profile, report.violations)
 }
 
-/// Runs every [`PARTS`]th seed and fails with the first that break something.
 fn part(number: u64) {
-    let seeds = match variable("RINGWAY_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..variable("RINGWAY_SEEDS").unwrap_or(SEEDS),
-    };
-    let broken: Vec<String> =
-        seeds.filter(|seed| seed % PARTS == number).filter_map(check).take(REPORTED_MAX).collect();
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    shared::part("control", SEEDS, number, broken);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod drain;
 mod faults;
 mod forwarding;
 mod framing;
+#[path = "../shared/harness/mod.rs"]
 mod harness;
 mod json_keys;
 mod load;

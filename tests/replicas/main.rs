@@ -6,7 +6,7 @@ mod crashes;
 mod deaths;
 mod failures;
 #[allow(dead_code, unused_imports, reason = "it serves other suites, too")]
-#[path = "../proxy/harness/mod.rs"]
+#[path = "../shared/harness/mod.rs"]
 mod harness;
 mod load;
 mod stage;

@@ -15,5 +15,7 @@ mod planted;
 mod run;
 mod saboteur;
 mod seeds;
+#[path = "../shared/seeds.rs"]
+mod shared;
 mod stage;
 mod wire;
