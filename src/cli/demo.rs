@@ -2,7 +2,8 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{Failure, run};
@@ -28,7 +29,7 @@ command = ["{ringway}", "worker", "echo", "--listen", "127.0.0.1:{port}", "--id"
 
 /// Serves 127.0.0.1:5000 in front of three echo workers.
 pub(super) fn run() -> Result<ExitCode, Failure> {
-    let directory = state_directory();
+    let directory = state_directory()?;
     let text = format!("[state]\ndirectory = {}\n{CONFIG}", toml_string(&directory)?);
     eprintln!("no configuration given: serving the embedded default; try\n  curl http://127.0.0.1:5000/home");
     let code = run::serve(&Config::parse("(embedded default)", &text)?)?;
@@ -38,16 +39,28 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
 }
 
 /// One for each user, since its lock and its logs belong to whoever runs the program.
-fn state_directory() -> PathBuf {
-    let of_user = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let of_home = || Some(PathBuf::from(env::var_os("HOME")?).join(".local/state"));
-    let of_home = || of_home().filter(|path| path.is_absolute());
-    let base = of_user.or_else(of_home);
+///
+/// # Errors
+/// Where no home is known and somebody else made the directory that stands in for one, in a place where anybody may.
+fn state_directory() -> Result<PathBuf, Failure> {
+    let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
+    let of_user = || absolute(env::var_os("XDG_STATE_HOME")?.into());
+    let of_home = || absolute(env::var_os("HOME")?.into()).map(|home| home.join(".local/state"));
+    if let Some(base) = of_user().or_else(of_home) {
+        return Ok(base.join("ringway"));
+    }
     let user = rustix::process::getuid().as_raw();
-    base.map_or_else(|| env::temp_dir().join(format!("ringway-{user}")), |base| base.join("ringway"))
+    let directory = env::temp_dir().join(format!("ringway-{user}"));
+    match fs::symlink_metadata(&directory) {
+        Ok(found) if !found.is_dir() || found.uid() != user => {
+            Err(format!("{} belongs to somebody else; set HOME or XDG_STATE_HOME", directory.display())
+                .into())
+        }
+        _ => Ok(directory),
+    }
 }
 
-fn toml_string(path: &std::path::Path) -> Result<String, Failure> {
+fn toml_string(path: &Path) -> Result<String, Failure> {
     let text = path.to_str().ok_or("the home directory's name is not UTF-8; set XDG_STATE_HOME")?;
     Ok(toml::Value::from(text).to_string())
 }
