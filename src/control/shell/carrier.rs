@@ -78,7 +78,7 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// Nothing is done yet: the first [`settle`](Carrier::settle) does what the machine wants first.
+    /// Nothing is done yet: what the machine wants first is done by [`run`](super::run::run).
     pub fn new(parts: Parts) -> Self {
         let cores = parts.shared.cores.len();
         Carrier {
