@@ -13,7 +13,7 @@ use super::table::{Table, printable};
 use super::{CommandError, block_on, output};
 use crate::admin::ring::{self, Digests};
 use crate::config::{Config, ReplicasConfig};
-use crate::control::service_specs;
+use crate::control::{desired, service_specs};
 use crate::placement::{ReplicaSpec, Service, Snapshot};
 
 #[derive(Debug, Args)]
@@ -124,22 +124,27 @@ fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
 /// count as up.
 const SOMEWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
-/// The snapshot of a first start: replicas of Ringway's own are named as it names them then.
+/// The snapshot of a first start: replicas of Ringway's own are named as it names them then. Each has the number of its place.
 fn first_snapshot(config: &Config) -> Result<Snapshot, CommandError> {
     let mut specs = service_specs(config);
     for (spec, service) in specs.iter_mut().zip(&config.services) {
-        if let ReplicasConfig::Process(process) = &service.replicas {
-            spec.replicas = (1..=process.count)
-                .zip(1..)
-                .map(|(number, ordinal)| ReplicaSpec {
-                    name: format!("Server-{number}").into(),
-                    ordinal,
-                    incarnation: 0,
-                    address: Some(SOMEWHERE),
-                    weight: 1,
-                })
-                .collect();
-        }
+        let named: Vec<(Box<str>, u32)> = match &service.replicas {
+            ReplicasConfig::Static(replicas) => {
+                replicas.iter().map(|replica| (replica.name.clone(), replica.weight)).collect()
+            }
+            ReplicasConfig::Process(process) => desired::initial(process.count)
+                .iter()
+                .map(|member| (member.name.as_str().into(), 1))
+                .collect(),
+        };
+        let replica = |((name, weight), ordinal)| ReplicaSpec {
+            name,
+            ordinal,
+            incarnation: 0,
+            address: Some(SOMEWHERE),
+            weight,
+        };
+        spec.replicas = named.into_iter().zip(1..).map(replica).collect();
     }
     Snapshot::build(specs, None).map_err(|error| CommandError::failed(error.to_string()))
 }
