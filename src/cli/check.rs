@@ -1,9 +1,10 @@
 //! `ringway check FILE`.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::Failure;
+use super::{Failure, tell};
 use crate::config::Config;
 
 /// Reads the file and says what is wrong with it, all at once.
@@ -11,11 +12,13 @@ pub(super) fn check(path: &Path) -> Result<ExitCode, Failure> {
     match Config::load(path) {
         Ok(config) => {
             let replicas: usize = config.services.iter().map(|service| service.replicas.count()).sum();
-            println!("{}: valid; {} services, {replicas} replicas", path.display(), config.services.len());
+            let (path, services) = (path.display(), config.services.len());
+            // The exit code says it as well, whoever reads this.
+            let _ = writeln!(io::stdout(), "{path}: valid; {services} services, {replicas} replicas");
             Ok(ExitCode::SUCCESS)
         }
         Err(errors) => {
-            eprintln!("{errors}");
+            tell(errors);
             Ok(ExitCode::FAILURE)
         }
     }
