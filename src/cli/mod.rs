@@ -1,5 +1,6 @@
 //! Arguments and the commands.
 
+mod admin_server;
 mod check;
 mod client;
 mod cores;
