@@ -3,6 +3,7 @@
 
 mod answer;
 mod metrics;
+mod origin;
 mod ready;
 mod replicas;
 mod request;
@@ -64,7 +65,12 @@ async fn other_method() -> Refused {
 }
 
 async fn authorize(State(token): State<Option<AdminToken>>, request: Request, next: Next) -> Response {
-    let Some(token) = token else { return next.run(request).await };
+    let Some(token) = token else {
+        return match origin::is_foreign(request.method(), request.headers()) {
+            true => Refused::new(StatusCode::FORBIDDEN, origin::REFUSAL).into_response(),
+            false => next.run(request).await,
+        };
+    };
     let presented = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     match presented.and_then(bearer) {
         Some(presented) if token.matches(presented) => next.run(request).await,

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::Operator;
 use super::answer::{Refused, Replicas, Success};
-use super::request::{CallQuery, Order, query, service_of};
+use super::request::{CallQuery, ListQuery, Order, query, service_of};
 use crate::control::call::{Call, Change};
 
 /// The longest body of a call, in bytes: room for the names of all replicas that a service may have.
@@ -23,7 +23,7 @@ type Answer = Result<Success<Replicas>, Refused>;
 /// The members of a service. They come from what the control thread published last, so that they are there while it is
 /// busy.
 pub(super) async fn list(State(operator): State<Arc<Operator>>, uri: Uri) -> Answer {
-    let CallQuery { service, .. } = query(&uri)?;
+    let ListQuery { service } = query(&uri)?;
     let view = operator.shared.view();
     let service = service_of(&view, service.as_deref())?;
     let members = service.replicas.iter().filter(|replica| replica.member);

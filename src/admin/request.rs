@@ -2,14 +2,14 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::answer::Refused;
 use crate::control::view::{ServiceView, View};
 
-/// The parameters of `/rep`, `/add` and `/rm`. Any other is refused: a misspelt `service` must not change another one.
+/// The parameters of `/add` and `/rm`. Any other is refused: a misspelt `service` must not change another one.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallQuery {
@@ -17,6 +17,14 @@ pub(super) struct CallQuery {
     pub(super) service: Option<Box<str>>,
     /// Whether the answer waits for the replicas.
     pub(super) wait: Option<Wait>,
+}
+
+/// The parameters of `/rep`, which waits for nothing.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    /// Which service is meant.
+    pub(super) service: Option<Box<str>>,
 }
 
 /// What an answer may wait for.
@@ -47,36 +55,59 @@ pub(super) struct Order {
 const EXAMPLE: &str = r#"{"n":2,"hostnames":["a"]}"#;
 
 impl Order {
-    /// Reads a body. Its content type is not looked at, and members of other names are ignored, as system A does.
+    /// Reads a body. Its content type is not looked at, and members of other names are ignored, as system A does. One that
+    /// is there twice is refused: readers differ in which of the two they take.
     pub(super) fn read(body: &[u8]) -> Result<Self, Refused> {
         if body.trim_ascii().is_empty() {
             return Err(Refused::bad(format!("the body is empty; send {EXAMPLE}")));
         }
-        // The parser refuses what is nested deeper than 128 levels.
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Refused::bad(format!("the body is no JSON ({error}); send {EXAMPLE}")))?;
-        let Value::Object(mut members) = value else {
-            return Err(Refused::bad(format!("the body is no JSON object; send {EXAMPLE}")));
-        };
-        Ok(Order { n: count(&members)?, names: names(&mut members)? })
+        // The parser refuses what counts and is nested deeper than 128 levels, and skips the rest without recursion.
+        match serde_json::from_slice::<Members>(body) {
+            Err(error) if !error.is_data() => {
+                Err(Refused::bad(format!("the body is no JSON ({error}); send {EXAMPLE}")))
+            }
+            // A list of the same values would be read as well.
+            _ if !body.trim_ascii_start().starts_with(b"{") => {
+                Err(Refused::bad(format!("the body is no JSON object; send {EXAMPLE}")))
+            }
+            Err(error) => Err(Refused::bad(format!("the body cannot be read ({error}); send {EXAMPLE}"))),
+            Ok(Members { n, hostnames }) => Ok(Order { n: count(n)?, names: names(hostnames)? }),
+        }
     }
 }
 
-fn count(members: &Map<String, Value>) -> Result<i64, Refused> {
-    match members.get("n") {
+/// The members of the body's object that count, as they are written.
+#[derive(Deserialize)]
+struct Members {
+    #[serde(default, deserialize_with = "present")]
+    n: Option<Value>,
+    #[serde(default)]
+    hostnames: Option<Value>,
+}
+
+/// What is there, `null` too.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+fn count(n: Option<Value>) -> Result<i64, Refused> {
+    match n {
         None => Err(Refused::bad(format!("n is missing; send {EXAMPLE}"))),
-        Some(Value::Number(number)) => number.as_i64().ok_or_else(|| match number.as_u64() {
-            Some(_) => Refused::bad("n is too large"),
-            None => Refused::bad("n is no whole number"),
+        Some(Value::Number(number)) => number.as_i64().ok_or_else(|| {
+            // A whole number of more than 64 bits is read as a floating one.
+            match number.as_f64() {
+                Some(number) if number.abs() >= i64::MAX as f64 => Refused::bad("n is too large"),
+                _ => Refused::bad("n is no whole number; write it without a fraction or an exponent"),
+            }
         }),
         Some(_) => Err(Refused::bad("n is no whole number; write it as a JSON number")),
     }
 }
 
-fn names(members: &mut Map<String, Value>) -> Result<Vec<String>, Refused> {
+fn names(hostnames: Option<Value>) -> Result<Vec<String>, Refused> {
     let no_list =
         || Refused::bad("hostnames is no list of strings; write it as [\"a\",\"b\"], or leave it out");
-    match members.remove("hostnames") {
+    match hostnames {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::Array(items)) => items
             .into_iter()
@@ -137,8 +168,8 @@ mod tests {
 
     #[test]
     fn any_other_body_is_refused_with_the_rule_that_it_breaks() {
-        let deep = format!("{{\"n\":1,\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        let cases: [(&[u8], &str); 22] = [
+        let deep = format!("{{\"n\":1,\"hostnames\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        let cases: [(&[u8], &str); 27] = [
             (b"", "the body is empty"),
             (b" \r\n", "the body is empty"),
             (b"n=3", "no JSON ("),
@@ -149,8 +180,11 @@ mod tests {
             (b"{\"n\":1,\"hostnames\":[\"\xff\"]}", "no JSON ("),
             (deep.as_bytes(), "recursion limit"),
             (b"[]", "no JSON object"),
+            (b"[1,[]]", "no JSON object"),
             (b"3", "no JSON object"),
             (b"null", "no JSON object"),
+            (b"{\"n\":1,\"n\":2}", "duplicate field `n`"),
+            (b"{\"n\":1,\"hostnames\":[],\"hostnames\":[\"a\"]}", "duplicate field `hostnames`"),
             (b"{}", "n is missing"),
             (b"{\"N\":1}", "n is missing"),
             (b"{\"n\":null}", "n is no whole number"),
@@ -158,6 +192,8 @@ mod tests {
             (b"{\"n\":3.0}", "n is no whole number"),
             (b"{\"n\":1e2}", "n is no whole number"),
             (b"{\"n\":9223372036854775808}", "n is too large"),
+            (b"{\"n\":99999999999999999999999}", "n is too large"),
+            (b"{\"n\":NaN}", "no JSON ("),
             (b"{\"n\":1,\"hostnames\":\"a\"}", "hostnames is no list of strings"),
             (b"{\"n\":1,\"hostnames\":{}}", "hostnames is no list of strings"),
             (b"{\"n\":1,\"hostnames\":[\"a\",1]}", "hostnames is no list of strings"),

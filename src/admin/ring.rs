@@ -14,6 +14,7 @@ use super::Operator;
 use super::answer::Refused;
 use super::request::{query, service_of};
 use crate::control::call::CallError;
+use crate::control::desired::free_ordinals;
 use crate::placement::{
     Arrangement, Explanation, Member, Preview, RouteRule, Service, Snapshot, TableError, digest,
 };
@@ -89,7 +90,8 @@ pub fn explain(service: &Service, key: &[u8]) -> Explanation {
     Explanation::of(service, key, |replica| replica.counts.sum(|counts| &counts.in_flight))
 }
 
-/// What would move if the replicas of `remove` went and those of `add` came, with a weight of 1.
+/// What would move if the replicas of `remove` went and then those of `add` came, as `/rm` and `/add` would have it: with a
+/// weight of 1 and the numbers that are free then.
 ///
 /// # Errors
 /// When the lists do not fit the members, or the placement cannot take them.
@@ -99,10 +101,10 @@ pub fn preview(service: &Service, add: &[String], remove: &[String]) -> Result<P
     check(add, |name| !present.contains(name), PreviewError::Exists)?;
     check(remove, |name| present.contains(name), PreviewError::Unknown)?;
     let removed: HashSet<&str> = remove.iter().map(String::as_str).collect();
-    let ordinals = before.iter().map(|member| member.ordinal).max().unwrap_or(0) + 1..;
-    let stay = before.iter().filter(|member| !removed.contains(member.name)).copied();
-    let come = add.iter().zip(ordinals).map(|(name, ordinal)| Member { name, ordinal, weight: 1 });
-    let after: Vec<Member<'_>> = stay.chain(come).collect();
+    let mut after: Vec<Member<'_>> = before.clone();
+    after.retain(|member| !removed.contains(member.name));
+    let ordinals = free_ordinals(after.iter().map(|member| member.ordinal).collect());
+    after.extend(add.iter().zip(ordinals).map(|(name, ordinal)| Member { name, ordinal, weight: 1 }));
     let arrangement = |members| Arrangement { algorithm: service.algorithm, members };
     Ok(Preview::between(arrangement(&before), arrangement(&after))?)
 }
@@ -200,4 +202,74 @@ fn placed(operator: &Operator, named: Option<&str>) -> Result<Arc<Service>, Refu
     let name = &service_of(&view, named)?.name;
     let snapshot = operator.shared.snapshots.current();
     snapshot.service_named(name).cloned().ok_or_else(|| CallError::NoService(name.clone()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::algorithm::{Algorithm, SlotsRule};
+    use crate::base::random::Random;
+    use crate::control::call::Change;
+    use crate::control::desired::{self, Circumstances};
+    use crate::control::durable::DurableMember;
+    use crate::placement::{ReplicaSpec, ServiceSpec};
+
+    const SLOTS: Algorithm = Algorithm::Slots(SlotsRule {
+        slots: 512,
+        hash: crate::base::algorithm::SlotHash::Given,
+        probing: crate::base::algorithm::Probing::Linear,
+    });
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// What the control machine makes of the members when an operator asks for this.
+    fn changed(members: &[DurableMember], change: &Change) -> Vec<DurableMember> {
+        let circumstances = Circumstances { algorithm: &SLOTS, leaving: &Default::default(), clock_ms: 0 };
+        match change {
+            Change::Add { n: 0, .. } | Change::Remove { n: 0, .. } => members.to_vec(),
+            change => desired::change(members, change, &circumstances, &mut Random::new(1)).unwrap().members,
+        }
+    }
+
+    fn as_placed(members: &[DurableMember]) -> Vec<Member<'_>> {
+        let placed = members.iter();
+        placed.map(|one| Member { name: one.name.as_str(), ordinal: one.ordinal, weight: 1 }).collect()
+    }
+
+    fn service(members: &[DurableMember]) -> Arc<Service> {
+        let replica = |member: &DurableMember| ReplicaSpec {
+            name: member.name.as_str().into(),
+            ordinal: member.ordinal,
+            incarnation: 1,
+            address: None,
+            weight: 1,
+        };
+        let replicas = members.iter().map(replica).collect();
+        let spec = ServiceSpec { algorithm: SLOTS, replicas, ..ServiceSpec::named("web") };
+        Snapshot::build(vec![spec], None).unwrap().services[0].clone()
+    }
+
+    #[test]
+    fn a_preview_is_what_the_control_machine_then_does() {
+        let remove = |names: &[&str]| Change::Remove { n: names.len() as i64, names: strings(names) };
+        let add = |names: &[&str]| Change::Add { n: names.len() as i64, names: strings(names) };
+        // Numbers 2 and 4 are free again.
+        let members = changed(&desired::initial(6), &remove(&["Server-2", "Server-4"]));
+        for (come, go) in [
+            (&["x"][..], &[][..]),
+            (&["x", "y", "z"], &[]),
+            (&["y", "x"], &["Server-1"]),
+            (&["Server-2"], &["Server-6", "Server-3"]),
+            (&[], &["Server-5"]),
+        ] {
+            let afterwards = changed(&changed(&members, &remove(go)), &add(come));
+            let arrangement = |members| Arrangement { algorithm: SLOTS, members };
+            let (old, new) = (as_placed(&members), as_placed(&afterwards));
+            let expected = Preview::between(arrangement(&old), arrangement(&new)).unwrap();
+            let previewed = preview(&service(&members), &strings(come), &strings(go)).unwrap();
+            assert_eq!(previewed, expected, "+{come:?} -{go:?}");
+        }
+    }
 }

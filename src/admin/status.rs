@@ -98,6 +98,8 @@ pub struct Replica {
     pub name: String,
     /// The number that its name got.
     pub ordinal: u32,
+    /// Which instance of it runs or ran last, as the log numbers them.
+    pub instance: u64,
     /// Where it is in its life.
     pub state: String,
     /// Whether it is a member still.
@@ -202,6 +204,7 @@ fn replica_of(replica: &ReplicaView, placed: Option<&placement::Replica>) -> Rep
     Replica {
         name: replica.name.to_string(),
         ordinal: replica.ordinal,
+        instance: replica.incarnation,
         state: replica.state.name().to_owned(),
         member: replica.member,
         up: placed.is_some_and(|placed| placed.health.is_up()),

@@ -1,9 +1,10 @@
 //! `ringway check FILE`.
 
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::Failure;
+use super::{Failure, tell};
 use crate::config::Config;
 use crate::control;
 
@@ -13,11 +14,13 @@ pub(super) fn check(path: &Path) -> Result<ExitCode, Failure> {
         Ok(config) => {
             control::first_specs(&config).map_err(|error| format!("{}: {error}", path.display()))?;
             let replicas: usize = config.services.iter().map(|service| service.replicas.count()).sum();
-            println!("{}: valid; {} services, {replicas} replicas", path.display(), config.services.len());
+            let (path, services) = (path.display(), config.services.len());
+            // The exit code says it as well, whoever reads this.
+            let _ = writeln!(io::stdout(), "{path}: valid; {services} services, {replicas} replicas");
             Ok(ExitCode::SUCCESS)
         }
         Err(errors) => {
-            eprintln!("{errors}");
+            tell(errors);
             Ok(ExitCode::FAILURE)
         }
     }

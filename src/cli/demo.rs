@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Failure, run};
+use super::{Failure, run, tell};
 use crate::config::Config;
 
 /// System A: three servers as child processes of this program on a ring of 512 slots, and the control calls on the same
@@ -31,7 +31,7 @@ command = ["{ringway}", "worker", "echo", "--listen", "127.0.0.1:{port}", "--id"
 pub(super) fn run() -> Result<ExitCode, Failure> {
     let directory = state_directory()?;
     let text = format!("[state]\ndirectory = {}\n{CONFIG}", toml_string(&directory)?);
-    eprintln!("no configuration given: serving the embedded default; try\n  curl http://127.0.0.1:5000/home");
+    tell("no configuration given: serving the embedded default; try\n  curl http://127.0.0.1:5000/home");
     let code = run::serve(&Config::parse("(embedded default)", &text)?)?;
     // Stopped in order, nothing is left to be found again: the next start begins with three, as this one did.
     let _ = fs::remove_file(directory.join("state.json"));

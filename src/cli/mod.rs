@@ -1,5 +1,6 @@
 //! Arguments and the commands.
 
+mod admin_server;
 mod check;
 mod client;
 mod cores;
@@ -12,6 +13,8 @@ mod run;
 mod worker;
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,11 +22,24 @@ use clap::{Parser, Subcommand};
 
 use crate::provider::process::Launcher;
 
+/// What the whole help ends with.
+const AFTER_HELP: &str = "\
+First steps:
+  ringway                       serve the embedded default; then, in another terminal:
+  ringway get /home             a request through the ingress
+  ringway add 2 a               two replicas more, one of them called a
+  ringway status --watch        what is there, each second
+  ringway check FILE            what is wrong with a configuration, each mistake with its line
+  ringway run -c FILE           serve it
+
+Exit codes: 0 done; 1 refused or failed; 2 the arguments make no sense; 3 nothing answered.";
+
 /// An ingress proxy that owns its replicas.
 ///
-/// Without a command it serves its embedded default: 127.0.0.1:5000 in front of three echo workers.
+/// Without a command it serves its embedded default: 127.0.0.1:5000 in front of three echo workers, the admin interface on
+/// 127.0.0.1:8081.
 #[derive(Debug, Parser)]
-#[command(name = "ringway", version)]
+#[command(name = "ringway", version, after_help = AFTER_HELP)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -86,8 +102,14 @@ pub fn execute(arguments: Arguments) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("ringway: {failure}");
+            tell(format_args!("ringway: {failure}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a line to standard error. Whoever reads it may have left, or its disk may be full: that is no reason to end
+/// otherwise than without it, and a panic would be one.
+fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -15,6 +15,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::admin_server::{self, AdminLimits};
 use super::cores::{self, CoreThreads, Plan};
 use super::owned::Owned;
 use super::{Failure, limits};
@@ -147,12 +148,7 @@ fn run_control(
 ) -> Result<Stopped, Failure> {
     let stopped = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(operator)?;
-        let answer = async {
-            if let Err(error) = axum::serve(listener, router).await {
-                tracing::error!(%error, "the admin interface is gone; requests are still served");
-            }
-            std::future::pending().await
-        };
+        let answer = admin_server::serve(listener, router, AdminLimits::default());
         control::run(control, answer).await
     })?;
     Ok(stopped)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, limits};
+use super::{Failure, limits, tell};
 use crate::base::mailbox::{CoreMessage, Mailbox};
 use crate::engine::epoll::Epoll;
 use crate::engine::socket;
@@ -21,6 +21,8 @@ use crate::worker::{self, EchoOptions};
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest body that `--size` may ask for, in bytes.
 const SIZE_MAX: u64 = 64 * 1024 * 1024;
+/// The longest name of a worker.
+const ID_BYTES_MAX: usize = 255;
 
 /// The bundled replicas.
 #[derive(Debug, Subcommand)]
@@ -36,8 +38,8 @@ pub(super) struct Echo {
     /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:9001")]
     listen: SocketAddr,
-    /// The name to answer by; the address if none is given.
-    #[arg(long)]
+    /// The name to answer by, in /home and in the field X-Replica; the address if none is given.
+    #[arg(long, value_name = "NAME", value_parser = parse_id)]
     id: Option<String>,
     /// How long each answer takes, heartbeats aside.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -65,6 +67,15 @@ pub(super) struct Echo {
     exit_after: Option<u64>,
 }
 
+/// A name stands in a header field and in JSON without being quoted.
+fn parse_id(written: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"\\".contains(&byte);
+    if (1..=ID_BYTES_MAX).contains(&written.len()) && written.bytes().all(is_plain) {
+        return Ok(written.to_owned());
+    }
+    Err(format!("write 1 to {ID_BYTES_MAX} visible ASCII characters, no blank, '\"' or '\\' among them"))
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Heartbeat {
     Ok,
@@ -81,12 +92,12 @@ pub(super) fn run(worker: Worker) -> Result<ExitCode, Failure> {
     let socket = bind(arguments.listen)?;
     let address = socket.local_addr()?;
     let options = arguments.options(address);
-    eprintln!("echo worker '{}' listens on {address}", options.id.escape_debug());
+    tell(format_args!("echo worker '{}' listens on {address}", options.id));
     Ok(match serve(socket, options, mailbox)? {
         Ended::Drained => ExitCode::SUCCESS,
         Ended::Spent => ExitCode::FAILURE,
         Ended::Cut(connections) => {
-            eprintln!("ringway: {connections} connections were cut");
+            tell(format_args!("ringway: {connections} connections were cut"));
             ExitCode::FAILURE
         }
     })

@@ -47,7 +47,7 @@ pub fn initial(count: usize) -> Vec<DurableMember> {
 pub fn with_count(mut members: Vec<DurableMember>, count: usize) -> Vec<DurableMember> {
     members.truncate(count);
     while members.len() < count {
-        let ordinal = free_ordinals(&members).next().unwrap_or(u32::MAX);
+        let ordinal = free_ordinals(ordinals(&members)).next().unwrap_or(u32::MAX);
         let name = (u64::from(ordinal)..)
             .filter_map(|number| format!("Server-{number}").parse().ok())
             .find(|name| members.iter().all(|member| member.name != *name));
@@ -132,9 +132,9 @@ fn add(
         taken.insert(name.clone());
         names.push(name);
     }
-    let ordinals = free_ordinals(members);
+    let free = free_ordinals(ordinals(members));
     let added: Vec<DurableMember> =
-        names.into_iter().zip(ordinals).map(|(name, ordinal)| DurableMember { name, ordinal }).collect();
+        names.into_iter().zip(free).map(|(name, ordinal)| DurableMember { name, ordinal }).collect();
     let members = members.iter().chain(&added).cloned().collect();
     Ok(Changed { members, added, removed: Vec::new() })
 }
@@ -176,9 +176,12 @@ fn made_up(taken: &BTreeSet<ReplicaName>, clock_ms: u32, random: &mut Random) ->
         .find(|name| !taken.contains(name))
 }
 
-/// The numbers that no member has, from 1.
-fn free_ordinals(members: &[DurableMember]) -> impl Iterator<Item = u32> + use<> {
-    let taken: BTreeSet<u32> = members.iter().map(|member| member.ordinal).collect();
+fn ordinals(members: &[DurableMember]) -> BTreeSet<u32> {
+    members.iter().map(|member| member.ordinal).collect()
+}
+
+/// The numbers that new members get, in their order: those from 1 on that are not taken.
+pub fn free_ordinals(taken: BTreeSet<u32>) -> impl Iterator<Item = u32> {
     (1..=u32::MAX).filter(move |ordinal| !taken.contains(ordinal))
 }
 

@@ -263,3 +263,42 @@ fn completions_know_the_commands_of_each_shell() {
         assert!(done.out.contains("ringway") && done.out.contains("explain"), "{shell}");
     }
 }
+
+#[test]
+fn an_output_that_takes_nothing_ends_no_command_with_a_panic() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let admin = admin(unused);
+    let broken = std::env::temp_dir().join(format!("ringway-broken-{}.toml", std::process::id()));
+    std::fs::write(&broken, "cores = 0\n").unwrap();
+    let broken = broken.to_str().unwrap();
+    for (arguments, code) in [
+        (&["rep", "--admin", &admin][..], 3),
+        (&["get", "/", "--ingress", &admin], 3),
+        (&["check", broken], 1),
+        (&["worker", "echo", "--listen", "192.0.2.1:1"], 1),
+    ] {
+        let status = command(arguments).stdout(full()).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+        let mut closed = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((closed.stdout.take(), closed.stderr.take()));
+        assert_eq!(closed.wait().unwrap().code(), Some(code), "{arguments:?}");
+    }
+    std::fs::write(broken, "").unwrap();
+    let status = command(&["check", broken]).stdout(full()).status().unwrap();
+    assert_eq!(status.code(), Some(0), "the exit code says that it is valid");
+    std::fs::remove_file(broken).unwrap();
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_failure() {
+    let admin = admin(serve(|| three().answering(None, |_| unreachable!("nothing is changed"))));
+    for arguments in
+        [&["status"][..], &["status", "--watch"], &["status", "--json"], &["rep"], &["ring", "digest"]]
+    {
+        let mut piped =
+            command(&[arguments, &["--admin", &admin]].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        drop(piped.stdout.take());
+        assert_eq!(piped.wait().unwrap().code(), Some(0), "{arguments:?}");
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
 mod commands;
+mod exposition;
 mod fake;
 mod program;
 mod router;

@@ -1,5 +1,6 @@
 //! Every path of the admin interface, and every way in which it refuses.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use ringway::control::call::{CallAnswer, CallError, Change};
 use ringway::control::view::ReplicaState;
 use tower::ServiceExt;
 
+use crate::exposition;
 use crate::fake::{Fake, INGRESS, failure, token};
 
 struct Answer {
@@ -367,13 +369,13 @@ fn status_joins_what_control_knows_with_what_the_cores_count() {
         assert_eq!(service["digest"], ringway::placement::digest::of_service(&snapshot.services[0]));
         let expected = serde_json::json!([
             {
-                "name": "a", "ordinal": 1, "state": "active", "member": true, "up": true,
+                "name": "a", "ordinal": 1, "instance": 1, "state": "active", "member": true, "up": true,
                 "address": "127.0.0.1:20001", "pid": 1001, "weight": 1, "in_flight": 2, "attempts": 20,
                 "answers": 16, "failures": 2, "restarts": 0, "missed_heartbeats": 0, "next_start_ms": null,
                 "last_failure": null
             },
             {
-                "name": "b", "ordinal": 2, "state": "waiting", "member": true, "up": false, "address": null,
+                "name": "b", "ordinal": 2, "instance": 1, "state": "waiting", "member": true, "up": false, "address": null,
                 "pid": null, "weight": 1, "in_flight": 0, "attempts": 0, "answers": 0, "failures": 0,
                 "restarts": 2, "missed_heartbeats": 3, "next_start_ms": 400,
                 "last_failure": { "reason": "exited with 1", "log": ["no port", "bye"] }
@@ -450,5 +452,60 @@ fn the_ring_answers_questions_and_refuses_those_that_it_cannot_read() {
             let message = refused["message"].as_str().unwrap();
             assert!(status == 400 && message.contains(expected), "{target}: {status} {message}");
         }
+    });
+}
+
+#[test]
+fn the_page_of_metrics_is_valid_and_keeps_hostile_names_apart() {
+    run(async {
+        let names = ["a\"b", "a\\b", "a\nb", "[::1]:80", "é"];
+        let fake = Fake::with(&[("web", "static", &names), ("api", "static", &["x"])]);
+        for micros in [50, 700, 80_000_000] {
+            fake.shared.cores[1].counters.latency.record(Duration::from_micros(micros));
+        }
+        let router = fake.answering(None, |call| unreachable!("{call:?}"));
+        let answer = ask(&router, "GET", "/metrics", "").await;
+        assert_eq!(answer.fields["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        let page = exposition::read(&answer.body).unwrap();
+        let labels = |family: &str, label: &str| -> BTreeSet<String> {
+            page[family].samples.iter().map(|sample| sample.labels[label].clone()).collect()
+        };
+        let replicas = names.iter().copied().chain(["x"]).map(str::to_owned).collect();
+        for family in ["ringway_replica_up", "ringway_replica_state", "ringway_restarts_total"] {
+            assert_eq!(labels(family, "replica"), replicas, "{family}");
+            assert_eq!(labels(family, "service").len(), 2, "{family}");
+        }
+        let count = page["ringway_request_seconds"].samples.last().unwrap();
+        assert_eq!((count.name.as_str(), count.value), ("ringway_request_seconds_count", 3.0));
+    });
+}
+
+#[test]
+fn a_change_for_the_page_of_another_site_is_refused_where_there_is_no_token() {
+    run(async {
+        let send_from = async |router: &Router, method: &str, target: &str, origin: &str| {
+            let request = Request::builder().method(method).uri(target).header("host", "127.0.0.1:8081");
+            let request = request.header("origin", origin).header("authorization", "Bearer s3cret");
+            send(router, request.body(Body::from("{\"n\":1}")).unwrap()).await
+        };
+        let open = Fake::with(THREE).answering(None, |_| names(&["a"]));
+        let guarded = Fake::with(THREE).answering(token(), |_| names(&["a"]));
+        for (method, target) in [("POST", "/add"), ("DELETE", "/rm")] {
+            for origin in ["http://evil.example", "null", "http://127.0.0.1:3000"] {
+                let answer = send_from(&open, method, target, origin).await;
+                assert_eq!(answer.status, 403, "{target} {origin}");
+                assert!(answer.body.contains("<Error> a browser sends this"), "{}", answer.body);
+                assert_eq!(
+                    send_from(&guarded, method, target, origin).await.status,
+                    200,
+                    "{target} {origin}"
+                );
+            }
+            let own = send_from(&open, method, target, "http://127.0.0.1:8081").await;
+            assert_eq!(own.status, 200, "{target}");
+        }
+        let answer = send_from(&open, "GET", "/rep", "http://evil.example").await;
+        assert_eq!(answer.status, 200);
+        assert!(!answer.fields.contains_key("access-control-allow-origin"), "so no page can read it");
     });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::program::Worker;
+use crate::program::{Worker, ringway};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -120,4 +120,15 @@ fn a_heartbeat_that_hangs_holds_up_neither_others_nor_the_end() {
     worker.signal(Signal::INT);
     assert_eq!(rest(hanging), "");
     assert_eq!(worker.wait().0.code(), Some(0));
+}
+
+#[test]
+fn a_name_that_would_break_the_header_is_refused() {
+    let long = "x".repeat(256);
+    for id in ["", "a b", "a\r\nX-Evil: 1", "a\n", "\u{1b}[2J", "é", "a\"b", "a\\b", &long] {
+        let done = ringway(&["worker", "echo", "--listen", "127.0.0.1:0", "--id", id]);
+        assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{id:?}: {done:?}");
+        assert!(done.error.contains("write 1 to 255 visible ASCII characters"), "{id:?}: {done:?}");
+        assert!(!done.error.contains('\u{1b}'), "{id:?}: {done:?}");
+    }
 }

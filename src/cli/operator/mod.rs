@@ -15,17 +15,18 @@ use clap::Subcommand;
 use thiserror::Error;
 
 use super::client::ClientError;
+use super::tell;
 
 /// The operator's commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum OperatorCommand {
     /// List the replicas of a service, one name a line.
     Rep(replicas::List),
-    /// Add replicas; the new list is printed.
+    /// Add replicas; the new list is printed. `ringway add 2 a`: two more, one of them called a.
     Add(replicas::Change),
-    /// Remove replicas; the new list is printed.
+    /// Remove replicas; the new list is printed. `ringway rm 2 a`: two less, one of them a.
     Rm(replicas::Change),
-    /// Send a request through the ingress and print the answer's body.
+    /// Send a request through the ingress and print the answer's body; exits with 1 unless its status is 2xx.
     Get(get::Get),
     /// Show services, replicas and cores.
     Status(status::Watch),
@@ -85,7 +86,7 @@ pub(super) fn execute(command: OperatorCommand) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !matches!(error, CommandError::OutputClosed) {
-                eprintln!("ringway: {}", output::one_line(&error.to_string()));
+                tell(format_args!("ringway: {}", output::one_line(&error.to_string())));
             }
             ExitCode::from(error.code())
         }

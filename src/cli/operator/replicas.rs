@@ -25,13 +25,14 @@ pub(in crate::cli) struct List {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Change {
-    /// How many replicas.
+    /// How many replicas, named and unnamed ones together.
     #[arg(value_name = "N", allow_negative_numbers = true)]
     n: i64,
-    /// The names of some of them; new ones are made up for the others, or old ones chosen at random.
+    /// The names of some of them, or of all; `add` makes up the others, `rm` chooses them at random.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Answer only when all that were added serve, and all that were removed have ended.
+    /// Answer only when all that were added serve, and all that were removed have ended; without it, once the change is
+    /// stored.
     #[arg(long)]
     wait: bool,
     #[command(flatten)]

@@ -12,6 +12,7 @@ use super::options::{JsonOption, OperatorOptions, parse, print_json};
 use super::table::{Table, cut, printable};
 use super::{CommandError, block_on, output};
 use crate::admin::status::{Replica, Service, Status};
+use crate::cli::tell;
 
 /// Between two pictures of `--watch`.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -73,7 +74,7 @@ impl Watch {
             return match body.and_then(|body| print_json(&body)) {
                 Err(CommandError::OutputClosed) => Err(CommandError::OutputClosed),
                 Err(error) => {
-                    eprintln!("ringway: {}", output::one_line(&error.to_string()));
+                    tell(format_args!("ringway: {}", output::one_line(&error.to_string())));
                     Ok(())
                 }
                 Ok(()) => Ok(()),
