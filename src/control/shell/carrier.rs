@@ -158,7 +158,7 @@ impl Carrier {
     pub(super) fn handle(&mut self, event: Event) {
         self.view_is_stale = true;
         if let Event::Provider(ProviderEvent::Ended { id, .. }) = &event {
-            self.publication.forget(*id);
+            self.publication.ended(*id);
             self.providers.ended(*id);
         }
         let now = self.now();
