@@ -234,8 +234,9 @@ fn a_directory_that_cannot_be_used_is_named() {
     let (storage, _) = Storage::open(&folder.join("gone")).unwrap();
     storage.write(&state(1)).unwrap();
     fs::remove_dir_all(folder.join("gone")).unwrap();
+    fs::write(folder.join("gone"), "").unwrap();
     let error = storage.write(&state(2)).unwrap_err().to_string();
-    assert!(error.contains("cannot write") && error.contains("gone/state.json"), "{error}");
+    assert!(error.contains("cannot use the state directory") && error.contains("/gone: "), "{error}");
 }
 
 /// Not by permissions, which root does not need: by a file in the way of the temporary one that no write replaces.
