@@ -32,8 +32,6 @@ const LOOK_IDLE: Duration = Duration::from_millis(100);
 const LOOK_AWAITING: Duration = Duration::from_millis(2);
 /// How long replicas that are killed may take to be gone.
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
-/// How far the machine's deadline is looked ahead to.
-const DEADLINE_MAX: Duration = Duration::from_secs(3_600);
 
 /// The writer of the state file, and what became of what it was given.
 pub type StateWriter = (Writer, mpsc::UnboundedReceiver<WriteReport>);
@@ -125,8 +123,23 @@ impl Carrier {
         self.shared.cores.len()
     }
 
-    /// When to [`look`](Carrier::look) again.
-    pub(super) fn next_look(&self) -> Instant {
+    /// When to [`look`](Carrier::look) again, or to tell the machine of the time: whichever is [`due`](Carrier::on_time).
+    pub(super) fn next_wake(&self) -> Instant {
+        self.next_look().min(self.deadline())
+    }
+
+    /// The moment of [`next_wake`](Carrier::next_wake) has come.
+    pub(super) fn on_time(&mut self) {
+        let now = Instant::now();
+        if self.next_look() <= now {
+            self.look();
+        }
+        if self.deadline() <= now {
+            self.handle(Event::Tick);
+        }
+    }
+
+    fn next_look(&self) -> Instant {
         let pause = if self.publication.awaits() {
             LOOK_AWAITING
         } else if self.busy || self.view_is_stale {
@@ -143,9 +156,9 @@ impl Carrier {
     }
 
     /// When the machine wants to be told that time has passed.
-    pub(super) fn deadline(&self) -> Instant {
-        let left = self.machine.deadline().since(self.now()).min(DEADLINE_MAX);
-        Instant::now() + left
+    fn deadline(&self) -> Instant {
+        let since = self.machine.deadline().since(Moment::ORIGIN);
+        self.started.checked_add(since).unwrap_or_else(|| self.next_look())
     }
 
     fn now(&self) -> Moment {

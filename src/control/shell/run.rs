@@ -52,17 +52,21 @@ enum Stage {
 pub async fn run(mut control: Control, admin: impl Future<Output = ()>) -> io::Result<Stopped> {
     let mut signals = Signals::new()?;
     let mut stage = Stage::Serving;
-    tokio::pin!(admin);
+    let sleep = tokio::time::sleep_until(control.carrier.next_wake());
+    tokio::pin!(admin, sleep);
     // What the operator is shown is there before the first question.
     control.carrier.settle();
     control.carrier.look();
     loop {
         let carrier = &mut control.carrier;
-        let (look, deadline) = (carrier.next_look(), carrier.deadline());
+        // One timer that is moved only if it has to be: each new one that is the earliest costs a system call.
+        let wake = carrier.next_wake();
+        if sleep.deadline() != wake {
+            sleep.as_mut().reset(wake);
+        }
         tokio::select! {
             () = &mut admin => {}
-            () = tokio::time::sleep_until(look) => carrier.look(),
-            () = tokio::time::sleep_until(deadline) => carrier.handle(Event::Tick),
+            () = &mut sleep => carrier.on_time(),
             event = carrier.next() => carrier.handle(event),
             Some(core) = control.ended.recv() => {
                 let next = stage.after_core(core, carrier.cores());
