@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use super::{Failure, run, tell};
 use crate::config::Config;
+use crate::control::Storage;
 
 /// System A: three servers as child processes of this program on a ring of 512 slots, and the control calls on the same
 /// address as the servers.
@@ -33,8 +34,13 @@ pub(super) fn run() -> Result<ExitCode, Failure> {
     let text = format!("[state]\ndirectory = {}\n{CONFIG}", toml_string(&directory)?);
     tell("no configuration given: serving the embedded default; try\n  curl http://127.0.0.1:5000/home");
     let code = run::serve(&Config::parse("(embedded default)", &text)?)?;
-    // Stopped in order, nothing is left to be found again: the next start begins with three, as this one did.
-    let _ = fs::remove_file(directory.join("state.json"));
+    // Stopped in order, nothing is left to be found again: the next start begins with three, as this one did. After a
+    // hasty stop, or beside a program that has begun meanwhile, the file is what replicas are found by.
+    if code == ExitCode::SUCCESS
+        && let Ok((_held, _)) = Storage::open(&directory)
+    {
+        let _ = fs::remove_file(directory.join("state.json"));
+    }
     Ok(code)
 }
 

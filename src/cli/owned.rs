@@ -31,7 +31,10 @@ impl Owned {
         let directory = &config.state.directory;
         let owns = |replicas: &ReplicasConfig| matches!(replicas, ReplicasConfig::Process(_));
         let owns = config.services.iter().any(|service| owns(&service.replicas));
-        if !owns && !directory.join("state.json").exists() {
+        let state = directory.join("state.json");
+        let used =
+            || state.try_exists().map_err(|error| format!("cannot look at {}: {error}", state.display()));
+        if !owns && !used()? {
             let (durable, providers) = (DurableState::default(), Providers::default());
             return Ok(Owned { durable, storage: None, providers, reports });
         }

@@ -33,6 +33,18 @@ async fn exits_are_told_with_their_code_or_signal_and_the_last_lines() {
 }
 
 #[tokio::test]
+async fn a_replica_that_goes_into_the_background_leaves_nothing_there() {
+    let mut scene = Scene::new("background");
+    let provider = scene.provider(shell("setsid sleep 1000 & exec sleep 0.2"));
+    let replica = scene.start(&provider, 1).await;
+    let (reason, _) = scene.ended(&replica.instance).await;
+    let expected = "exited with code 0; 1 processes that it left behind were killed: a replica has to stay in the \
+                    foreground";
+    assert_eq!(reason, expected);
+    until(|| holders(&replica.instance.intent.nonce).is_empty()).await;
+}
+
+#[tokio::test]
 async fn a_command_that_cannot_be_run_is_told_in_one_line() {
     let mut scene = Scene::new("missing");
     for (number, program, code, line) in [

@@ -136,6 +136,27 @@ fn one_ringway_at_a_time_has_a_directory() {
 }
 
 #[test]
+fn a_directory_that_was_removed_is_made_and_locked_again() {
+    let directory = folder("removed").join("state");
+    let (storage, _) = Storage::open(&directory).unwrap();
+    storage.write(&state(1)).unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    storage.write(&state(2)).unwrap();
+    assert!(matches!(Storage::open(&directory).unwrap_err(), StorageError::Held { .. }));
+
+    fs::remove_dir_all(&directory).unwrap();
+    let (other, _) = Storage::open(&directory).unwrap();
+    other.write(&state(7)).unwrap();
+    let error = storage.write(&state(3)).unwrap_err();
+    assert!(matches!(error, StorageError::Held { .. }), "{error}");
+    drop(other);
+    assert_eq!(read(&directory), state(7));
+    storage.write(&state(4)).unwrap();
+    drop(storage);
+    assert_eq!(read(&directory), state(4));
+}
+
+#[test]
 fn a_child_does_not_keep_the_lock() {
     let directory = folder("child");
     let (storage, _) = Storage::open(&directory).unwrap();
@@ -213,8 +234,9 @@ fn a_directory_that_cannot_be_used_is_named() {
     let (storage, _) = Storage::open(&folder.join("gone")).unwrap();
     storage.write(&state(1)).unwrap();
     fs::remove_dir_all(folder.join("gone")).unwrap();
+    fs::write(folder.join("gone"), "").unwrap();
     let error = storage.write(&state(2)).unwrap_err().to_string();
-    assert!(error.contains("cannot write") && error.contains("gone/state.json"), "{error}");
+    assert!(error.contains("cannot use the state directory") && error.contains("/gone: "), "{error}");
 }
 
 /// Not by permissions, which root does not need: by a file in the way of the temporary one that no write replaces.

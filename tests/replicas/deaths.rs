@@ -38,6 +38,22 @@ fn a_killed_replica_is_replaced_under_its_name_and_no_other_key_moves() {
 }
 
 #[test]
+fn a_replica_that_died_is_not_picked_until_the_next_one_serves() {
+    let stage = Stage::with(
+        "[[service]]\nname = \"web\"\n[service.replicas]\nprovider = \"process\"\ncount = 1\n\
+         command = [\"sh\", \"-c\", \"sleep 1; exec {ringway} worker echo --listen 127.0.0.1:{port} --id {name}\"]\n",
+    );
+    let ringway = stage.start();
+    assert_eq!(ringway.await_state(0, "Server-1", "active")["up"], true);
+    signal(stage.pid_of("Server-1"), Signal::KILL);
+    let dead = poll("its end to be noticed", || {
+        ringway.replica(0, "Server-1").filter(|replica| replica["state"] != "active")
+    });
+    assert_eq!(dead["up"], false, "{dead}");
+    assert_eq!(ringway.await_state(0, "Server-1", "active")["up"], true);
+}
+
+#[test]
 fn a_silent_replica_is_replaced() {
     let stage = Stage::new("count = 3", QUICK);
     let ringway = stage.start();

@@ -3,9 +3,11 @@
 use std::fs;
 use std::process::Command;
 
+use rustix::process::Signal;
+
 use crate::harness::clock::poll;
 use crate::harness::engines::skip;
-use crate::stage::{ECHO, Stage, names_of};
+use crate::stage::{ECHO, Stage, names_of, signal};
 
 /// A service that works, and one whose replica runs `command`.
 fn beside_a_good_one(command: &str) -> Stage {
@@ -65,6 +67,26 @@ impl Drop for TinyDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).status();
     }
+}
+
+#[test]
+fn a_state_directory_that_was_removed_is_made_again_with_the_next_change() {
+    let stage = Stage::new("count = 2", "");
+    let ringway = stage.start();
+    ringway.await_active(&["Server-1", "Server-2"]);
+    let directory = stage.path("ringway.state");
+    fs::remove_dir_all(&directory).unwrap();
+    let victim = stage.pid_of("Server-1");
+    signal(victim, Signal::KILL);
+    stage.await_gone(victim);
+    stage.await_living(&["Server-1", "Server-2"]);
+    ringway.await_active(&["Server-1", "Server-2"]);
+    assert!(directory.join("state.json").exists());
+    ringway.kill();
+    let ringway = stage.start();
+    ringway.await_active(&["Server-1", "Server-2"]);
+    stage.await_living(&["Server-1", "Server-2"]);
+    ringway.stop();
 }
 
 #[test]

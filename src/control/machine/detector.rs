@@ -12,8 +12,8 @@ use crate::placement::ObservationKind;
 const URGENT_PAUSE: Duration = Duration::from_millis(100);
 /// The pause before a replica that is down is looked at again; it doubles.
 const RECOVERY_PAUSE_MIN: Duration = Duration::from_millis(100);
-/// The longest such pause, and the interval is another bound.
-const RECOVERY_PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The longest such pause, and the interval is another bound. For so long a server that is back may be missed.
+const RECOVERY_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How long a connection may take where no policy says it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A failure that the shell noticed later than this is its own slowness.
@@ -43,7 +43,8 @@ impl WatchRule {
         }
     }
 
-    fn is_too_late(&self, lag: Duration) -> bool {
+    /// Whether what comes with this lag may be the machine's own slowness.
+    pub(super) fn is_too_late(&self, lag: Duration) -> bool {
         lag > LAG_MAX || lag > self.timeout / 4
     }
 }

@@ -73,7 +73,8 @@ pub struct Heartbeat {
     /// For the operator, if it did not: "refused the connection", "answered with 503", "no answer within 500 ms".
     pub reason: String,
     /// How much later than its deadline at most the shell came to look. A failure that comes with a long one may be the
-    /// machine's own slowness, and counts for nothing.
+    /// machine's own slowness, and counts for nothing. [`Duration::MAX`]: the shell could not ask, for want of a
+    /// descriptor, say.
     pub lag: Duration,
     /// How many answers clients had from this instance so far.
     pub answers: u64,

@@ -353,9 +353,11 @@ impl OwnedService {
     ) {
         if self.replicas.get(&number).is_some_and(|replica| replica.awaits_intent(id)) {
             self.with(number, ctx, |replica, rules, ctx| replica.prepared(id, result, rules, ctx));
-        } else if let Ok(intent) = result {
+        } else {
             ctx.places.remove(&id);
-            discard(intent, &self.rules, ctx);
+            if let Ok(intent) = result {
+                discard(intent, &self.rules, ctx);
+            }
         }
     }
 

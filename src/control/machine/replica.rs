@@ -121,7 +121,7 @@ impl Replica {
         }
         match &mut self.stage {
             Stage::Starting { .. } if beat.answered => self.activate(beat.answers, rules, ctx),
-            Stage::Starting { startup, .. } => startup.missed(beat),
+            Stage::Starting { startup, .. } => startup.missed(beat, &rules.watch, ctx.now),
             Stage::Active { detector, .. } => {
                 let verdict = detector.report(&beat, &rules.watch, ctx.now);
                 ctx.judge(verdict, &beat, &rules.service, self.name.as_str());
@@ -143,7 +143,7 @@ impl Replica {
     pub(super) fn on_time(&mut self, rules: &Rules, ctx: &mut Context) {
         match &mut self.stage {
             Stage::Starting { running, startup } => {
-                if startup.is_over(ctx.now) {
+                if startup.is_over(&rules.watch, ctx.now) {
                     let reason = too_late(running.address, startup.last_reason(), rules);
                     self.replacing = false;
                     self.kill(Cause { reason, active_for: None }, rules, ctx);

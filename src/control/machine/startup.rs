@@ -40,9 +40,18 @@ impl Startup {
         if self.in_flight { self.until } else { self.until.min(self.next) }
     }
 
-    /// Whether the start has taken too long.
-    pub(super) fn is_over(&self, now: Moment) -> bool {
+    /// Whether the start has taken too long. If the machine itself is late to ask that, the instance may have answered
+    /// long ago, and gets the time for another heartbeat.
+    pub(super) fn is_over(&mut self, rule: &WatchRule, now: Moment) -> bool {
+        if rule.is_too_late(now.since(self.until)) {
+            self.grant(rule, now);
+        }
         self.until <= now
+    }
+
+    /// Time for one more heartbeat.
+    fn grant(&mut self, rule: &WatchRule, now: Moment) {
+        self.until = self.until.max(now + rule.timeout + PAUSE_MAX);
     }
 
     /// Whether a heartbeat is to be sent now; if so it counts as sent.
@@ -57,9 +66,12 @@ impl Startup {
         due
     }
 
-    /// A heartbeat failed.
-    pub(super) fn missed(&mut self, beat: Heartbeat) {
+    /// A heartbeat failed. One that came to nothing by the machine's own slowness does not use up the instance's time.
+    pub(super) fn missed(&mut self, beat: Heartbeat, rule: &WatchRule, now: Moment) {
         self.in_flight = false;
+        if rule.is_too_late(beat.lag) {
+            self.grant(rule, now);
+        }
         self.last = Some(beat.reason);
     }
 
@@ -97,7 +109,7 @@ mod tests {
             if startup.beat(&rule, at(millis)) {
                 assert!(!startup.beat(&rule, at(millis)), "one at a time");
                 assert_eq!(startup.deadline(), at(5_000));
-                startup.missed(refused());
+                startup.missed(refused(), &rule, at(millis));
                 sent.push(millis);
             }
         }
@@ -113,7 +125,23 @@ mod tests {
         let mut startup = Startup::new(Duration::from_millis(50), at(0));
         assert!(startup.beat(&rule, at(0)));
         assert_eq!(startup.deadline(), at(50));
-        assert!(!startup.is_over(at(49)) && startup.is_over(at(50)));
+        assert!(!startup.is_over(&rule, at(49)) && startup.is_over(&rule, at(50)));
         assert_eq!(startup.last_reason(), "no heartbeat came back");
+    }
+
+    #[test]
+    fn the_machines_own_slowness_does_not_use_up_the_time_of_a_start() {
+        let rule = WatchRule::of(Some(&Default::default()));
+        let second = Duration::from_secs(1);
+        let mut late = Startup::new(second, at(0));
+        assert!(!late.is_over(&rule, at(10_000)), "nobody has looked for ten seconds");
+        assert!(!late.is_over(&rule, at(10_599)) && late.is_over(&rule, at(10_600)));
+
+        let mut slow = Startup::new(second, at(0));
+        slow.missed(Heartbeat { lag: second, ..refused() }, &rule, at(999));
+        assert!(!slow.is_over(&rule, at(1_598)) && slow.is_over(&rule, at(1_599)));
+        let mut own = Startup::new(second, at(0));
+        own.missed(Heartbeat { lag: Duration::MAX, ..refused() }, &rule, at(100));
+        assert!(!own.is_over(&rule, at(999)) && own.is_over(&rule, at(1_000)), "time enough was left");
     }
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam::channel::Receiver;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 
 use super::calls::PendingCall;
-use super::heartbeat;
+use super::heartbeat::{self, Outcome};
 use super::lag::{LagNote, LagWatch};
 use super::providers::Providers;
 use super::publication::Publication;
@@ -24,10 +24,14 @@ use crate::control::machine::event::{Action, CallId, Event, Heartbeat, Note, Pro
 use crate::placement::{Observation, ObservationKind, Published, ServiceSpec};
 use crate::provider::{InstanceId, ProviderEvent};
 
+/// How often the thread looks at what the cores saw, while they have something to do.
+const LOOK_BUSY: Duration = Duration::from_millis(20);
+/// How often while they have not: then a look finds nothing but what the last request left.
+const LOOK_IDLE: Duration = Duration::from_millis(100);
+/// How often while somebody waits for the cores to let go of a replica.
+const LOOK_AWAITING: Duration = Duration::from_millis(2);
 /// How long replicas that are killed may take to be gone.
 const KILL_PATIENCE: Duration = Duration::from_secs(2);
-/// How far the machine's deadline is looked ahead to.
-const DEADLINE_MAX: Duration = Duration::from_secs(3_600);
 
 /// The writer of the state file, and what became of what it was given.
 pub type StateWriter = (Writer, mpsc::UnboundedReceiver<WriteReport>);
@@ -71,9 +75,16 @@ pub struct Carrier {
     waiting: HashMap<CallId, oneshot::Sender<CallAnswer>, ahash::RandomState>,
     calls_taken: u64,
     observations: Receiver<Observation>,
-    heartbeats: JoinSet<(InstanceId, heartbeat::Outcome)>,
+    heartbeats: JoinSet<Outcome>,
+    /// Whom each of them asks: one that breaks off is to be missed.
+    asked: HashMap<task::Id, InstanceId, ahash::RandomState>,
     lag: LagWatch,
     view_is_stale: bool,
+    looked: Instant,
+    /// Requests that the cores had read at the last look.
+    requests: u64,
+    /// Whether they had something to do between the last two looks.
+    busy: bool,
     finished: bool,
 }
 
@@ -94,8 +105,12 @@ impl Carrier {
             calls_taken: 0,
             observations: parts.observations,
             heartbeats: JoinSet::new(),
+            asked: HashMap::default(),
             lag: LagWatch::new(cores),
             view_is_stale: true,
+            looked: parts.started,
+            requests: 0,
+            busy: true,
             finished: false,
         }
     }
@@ -108,9 +123,31 @@ impl Carrier {
         self.shared.cores.len()
     }
 
-    /// Whether the machine waits for cores to let go of a replica.
-    pub(super) fn awaits_cores(&self) -> bool {
-        self.publication.awaits()
+    /// When to [`look`](Carrier::look) again, or to tell the machine of the time: whichever is [`due`](Carrier::on_time).
+    pub(super) fn next_wake(&self) -> Instant {
+        self.next_look().min(self.deadline())
+    }
+
+    /// The moment of [`next_wake`](Carrier::next_wake) has come.
+    pub(super) fn on_time(&mut self) {
+        let now = Instant::now();
+        if self.next_look() <= now {
+            self.look();
+        }
+        if self.deadline() <= now {
+            self.handle(Event::Tick);
+        }
+    }
+
+    fn next_look(&self) -> Instant {
+        let pause = if self.publication.awaits() {
+            LOOK_AWAITING
+        } else if self.busy || self.view_is_stale {
+            LOOK_BUSY
+        } else {
+            LOOK_IDLE
+        };
+        self.looked + pause
     }
 
     /// Whether the machine has nothing left to do.
@@ -119,9 +156,9 @@ impl Carrier {
     }
 
     /// When the machine wants to be told that time has passed.
-    pub(super) fn deadline(&self) -> Instant {
-        let left = self.machine.deadline().since(self.now()).min(DEADLINE_MAX);
-        Instant::now() + left
+    fn deadline(&self) -> Instant {
+        let since = self.machine.deadline().since(Moment::ORIGIN);
+        self.started.checked_add(since).unwrap_or_else(|| self.next_look())
     }
 
     fn now(&self) -> Moment {
@@ -139,11 +176,7 @@ impl Carrier {
         tokio::select! {
             Some(report) = self.reports.recv() => Event::Provider(report),
             Some((version, result)) = stored => Event::Persisted { version, result },
-            Some(Ok((id, outcome))) = self.heartbeats.join_next() => {
-                let heartbeat::Outcome { answered, reason, lag } = outcome;
-                let answers = self.publication.answers(id);
-                Event::Heartbeat(Heartbeat { id, answered, reason, lag, answers })
-            }
+            Some(ended) = self.heartbeats.join_next_with_id() => self.beaten(ended),
             Some(PendingCall { call, reply }) = self.calls.recv() => {
                 let id = CallId(self.calls_taken);
                 self.calls_taken += 1;
@@ -154,11 +187,22 @@ impl Carrier {
         }
     }
 
+    fn beaten(&mut self, ended: Result<(task::Id, Outcome), task::JoinError>) -> Event {
+        let (task, outcome) = ended.unwrap_or_else(|error| {
+            (error.id(), Outcome::not_asked(format!("the heartbeat broke off: {error}")))
+        });
+        let Outcome { answered, reason, lag } = outcome;
+        // Each was noted when it was sent.
+        let id = self.asked.remove(&task).unwrap_or(InstanceId(0));
+        let answers = self.publication.answers(id);
+        Event::Heartbeat(Heartbeat { id, answered, reason, lag, answers })
+    }
+
     /// Tells the machine what happened.
     pub(super) fn handle(&mut self, event: Event) {
         self.view_is_stale = true;
         if let Event::Provider(ProviderEvent::Ended { id, .. }) = &event {
-            self.publication.forget(*id);
+            self.publication.ended(*id);
             self.providers.ended(*id);
         }
         let now = self.now();
@@ -168,6 +212,8 @@ impl Carrier {
     /// Looks at what the cores left behind. Level-triggered: an observation only says where to look, and a cleared
     /// health bit is found without one.
     pub(super) fn look(&mut self) {
+        self.looked = Instant::now();
+        self.note_business();
         self.show();
         let seen: Vec<Observation> = self.observations.try_iter().collect();
         for Observation { replica, kind } in seen {
@@ -191,6 +237,14 @@ impl Carrier {
                 LagNote::CaughtUp { core } => tracing::info!(core, "the core has caught up"),
             }
         }
+    }
+
+    fn note_business(&mut self) {
+        let counters = || self.shared.cores.iter().map(|core| &core.counters);
+        let requests = counters().map(|core| core.requests.value()).sum();
+        let open: u64 = counters().map(|core| core.exchanges_open.value()).sum();
+        self.busy = open > 0 || requests != self.requests;
+        self.requests = requests;
     }
 
     /// Does all that the machine wants done now.
@@ -242,7 +296,8 @@ impl Carrier {
     }
 
     fn beat(&mut self, id: InstanceId, address: SocketAddr, probe: Probe, timeout: Duration) {
-        self.heartbeats.spawn(async move { (id, heartbeat::beat(address, probe, timeout).await) });
+        let task = self.heartbeats.spawn(heartbeat::beat(address, probe, timeout));
+        self.asked.insert(task.id(), id);
     }
 
     fn answer(&mut self, id: CallId, answer: CallAnswer) {

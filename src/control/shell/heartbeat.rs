@@ -1,5 +1,6 @@
 //! Heartbeats: one request, or one connection, to one replica, with a deadline.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::header;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -19,8 +21,24 @@ pub(super) struct Outcome {
     pub(super) answered: bool,
     /// Why not.
     pub(super) reason: String,
-    /// How much later than the deadline this thread came to see that it had passed.
+    /// How much later than the deadline this thread came to see that it had passed; [`Duration::MAX`] where nothing was
+    /// asked at all.
     pub(super) lag: Duration,
+}
+
+impl Outcome {
+    /// Of a heartbeat that failed for want of something that is not the replica's.
+    pub(super) fn not_asked(reason: String) -> Self {
+        Outcome { answered: false, reason, lag: Duration::MAX }
+    }
+}
+
+/// Why a heartbeat was not answered.
+enum Failure {
+    /// The replica is to blame, as far as known.
+    OfReplica(String),
+    /// This process is: it has no descriptor, port or memory left.
+    Own(String),
 }
 
 const USER_AGENT: &str = concat!("ringway/", env!("CARGO_PKG_VERSION"));
@@ -36,7 +54,8 @@ pub(super) async fn beat(address: SocketAddr, probe: Probe, timeout: Duration) -
     };
     match tokio::time::timeout_at(deadline, asked).await {
         Ok(Ok(())) => Outcome { answered: true, reason: String::new(), lag: Duration::ZERO },
-        Ok(Err(reason)) => Outcome { answered: false, reason, lag: Duration::ZERO },
+        Ok(Err(Failure::OfReplica(reason))) => Outcome { answered: false, reason, lag: Duration::ZERO },
+        Ok(Err(Failure::Own(reason))) => Outcome::not_asked(reason),
         Err(_) => Outcome {
             answered: false,
             reason: format!("no answer within {} ms", timeout.as_millis()),
@@ -45,16 +64,25 @@ pub(super) async fn beat(address: SocketAddr, probe: Probe, timeout: Duration) -
     }
 }
 
-async fn connect(address: SocketAddr) -> Result<TcpStream, String> {
-    TcpStream::connect(address).await.map_err(|error| format!("no connection: {error}"))
+async fn connect(address: SocketAddr) -> Result<TcpStream, Failure> {
+    TcpStream::connect(address).await.map_err(|error| {
+        let reason = format!("no connection: {error}");
+        if is_own(&error) { Failure::Own(reason) } else { Failure::OfReplica(reason) }
+    })
+}
+
+/// Whether a connection failed before the other side had any part in it.
+fn is_own(error: &io::Error) -> bool {
+    const OWN: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    Errno::from_io_error(error).is_some_and(|errno| OWN.contains(&errno))
 }
 
 /// Ok for an answer with a status from 200 to 399. Its body is not waited for.
-async fn ask(address: SocketAddr, path: &str) -> Result<(), String> {
+async fn ask(address: SocketAddr, path: &str) -> Result<(), Failure> {
     let stream = connect(address).await?;
     // A heartbeat that waits for its own packet would measure the wrong thing.
     let _ = stream.set_nodelay(true);
-    let broken = |error: hyper::Error| format!("no valid answer: {error}");
+    let broken = |error: hyper::Error| Failure::OfReplica(format!("no valid answer: {error}"));
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let request = hyper::Request::get(path)
@@ -62,7 +90,7 @@ async fn ask(address: SocketAddr, path: &str) -> Result<(), String> {
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::CONNECTION, "close")
         .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Failure::OfReplica(error.to_string()))?;
     let (mut answer, mut connection) = (pin!(sender.send_request(request)), pin!(connection));
     let mut open = true;
     let answer = loop {
@@ -75,7 +103,7 @@ async fn ask(address: SocketAddr, path: &str) -> Result<(), String> {
     let answer = answer.map_err(broken)?;
     match answer.status().as_u16() {
         200..=399 => Ok(()),
-        status => Err(format!("answered with {status}")),
+        status => Err(Failure::OfReplica(format!("answered with {status}"))),
     }
 }
 
@@ -128,6 +156,22 @@ mod tests {
             assert_eq!(outcome.answered, alive, "{answer:?}: {outcome:?}");
             assert_eq!(outcome.reason.is_empty(), alive, "{outcome:?}");
             assert!(asked.starts_with("GET /heartbeat HTTP/1.1\r\n"), "{asked}");
+        }
+    }
+
+    #[test]
+    fn what_this_process_lacks_is_not_held_against_the_replica() {
+        for (errno, own) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::NOBUFS, true),
+            (Errno::NOMEM, true),
+            (Errno::ADDRNOTAVAIL, true),
+            (Errno::CONNREFUSED, false),
+            (Errno::TIMEDOUT, false),
+            (Errno::HOSTUNREACH, false),
+        ] {
+            assert_eq!(is_own(&errno.into()), own, "{errno}");
         }
     }
 

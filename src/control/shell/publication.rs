@@ -17,7 +17,7 @@ pub(super) struct Publication {
     shared: Arc<Shared>,
     /// The services without their members; those that the machine does not know keep the replicas that they have here.
     services: Vec<ServiceSpec>,
-    /// The replicas that were published with an address, by instance, until that has ended.
+    /// The replicas that were published with an address, by instance, until that has ended and no newer snapshot has it.
     routed: HashMap<InstanceId, Routed, ahash::RandomState>,
     awaited: Vec<Awaited>,
 }
@@ -27,6 +27,10 @@ struct Routed {
     replica: Arc<Replica>,
     /// What the machine wants the health bit to be; a core may have cleared it meanwhile.
     up: bool,
+    /// Whether the newest snapshot has it.
+    published: bool,
+    /// Whether nothing of it runs any more. One that died stays published, with its bit cleared, until another serves.
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -59,13 +63,19 @@ impl Publication {
     }
 
     fn note_routed(&mut self, current: &Snapshot) {
+        self.routed.values_mut().for_each(|routed| routed.published = false);
         for replica in current.services.iter().flat_map(|service| &service.replicas) {
-            let id = InstanceId(replica.incarnation);
-            let known = self.routed.get(&id).is_some_and(|routed| Arc::ptr_eq(&routed.replica, replica));
-            if replica.address.is_some() && !known {
-                self.routed.insert(id, Routed { replica: replica.clone(), up: true });
+            if replica.address.is_some() {
+                let routed = self.routed.entry(InstanceId(replica.incarnation)).or_insert_with(|| Routed {
+                    replica: replica.clone(),
+                    up: true,
+                    published: false,
+                    ended: false,
+                });
+                routed.published = true;
             }
         }
+        self.routed.retain(|_, routed| routed.published || !routed.ended);
     }
 
     pub(super) fn set_health(&mut self, id: InstanceId, up: bool) {
@@ -130,10 +140,15 @@ impl Publication {
         idle
     }
 
-    /// An instance is gone.
-    pub(super) fn forget(&mut self, id: InstanceId) {
-        self.routed.remove(&id);
+    /// Nothing of an instance runs any more.
+    pub(super) fn ended(&mut self, id: InstanceId) {
         self.awaited.retain(|awaited| awaited.id != id);
+        if let Some(routed) = self.routed.get_mut(&id) {
+            routed.ended = true;
+            if !routed.published {
+                self.routed.remove(&id);
+            }
+        }
     }
 }
 
@@ -146,4 +161,109 @@ pub fn with_members(services: &[ServiceSpec], members: Vec<Members>) -> Vec<Serv
         }
     }
     specs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{CoreLink, RunInfo};
+    use crate::placement::ReplicaSpec;
+
+    const OLD: InstanceId = InstanceId(7);
+    const NEW: InstanceId = InstanceId(9);
+
+    /// The members of the only service: one replica, which is served by this instance if there is one.
+    fn served_by(id: Option<InstanceId>) -> Vec<Members> {
+        let replica = ReplicaSpec {
+            name: "a".into(),
+            ordinal: 1,
+            incarnation: id.map_or(0, |id| id.0),
+            address: id.map(|id| ([127, 0, 0, 1], id.0 as u16).into()),
+            weight: 1,
+        };
+        vec![Members { service: "web".into(), replicas: vec![replica] }]
+    }
+
+    /// One core, and a snapshot in which the old instance serves.
+    fn publication() -> Publication {
+        let services = vec![ServiceSpec::named("web")];
+        let snapshot =
+            Snapshot::build(with_members(&services, served_by(Some(OLD))), Some(&Snapshot::empty(1)));
+        let published = Published::new(snapshot.unwrap());
+        let info = RunInfo { engine: "none", descriptors_max: 0, connections_max: 0, listen: Box::default() };
+        let shared = Shared::new(info, vec![CoreLink::default()].into(), published.reader());
+        Publication::new(published, Arc::new(shared), services)
+    }
+
+    fn replica(publication: &Publication) -> Arc<Replica> {
+        publication.published.current().services[0].replicas[0].clone()
+    }
+
+    #[test]
+    fn an_instance_that_has_ended_can_be_taken_out_while_it_is_published() {
+        let mut publication = publication();
+        publication.ended(OLD);
+        publication.set_health(OLD, false);
+        assert!(!replica(&publication).health.is_up());
+    }
+
+    #[test]
+    fn an_instance_is_known_until_it_has_ended_and_is_not_published() {
+        let mut publication = publication();
+        for _ in 0..2 {
+            publication.ended(OLD);
+            publication.set_health(OLD, false);
+            publication.publish(served_by(Some(OLD))).unwrap();
+        }
+        assert!(publication.cleared_by_cores().is_empty(), "the machine knows of it");
+        publication.publish(served_by(Some(NEW))).unwrap();
+        assert_eq!(publication.routed.keys().collect::<Vec<_>>(), [&NEW]);
+        publication.publish(served_by(None)).unwrap();
+        assert!(publication.routed.contains_key(&NEW), "a core may still use it");
+        publication.ended(NEW);
+        assert!(publication.routed.is_empty());
+    }
+
+    #[test]
+    fn a_bit_that_a_core_cleared_is_told_once_until_it_is_set_again() {
+        let mut publication = publication();
+        for _ in 0..2 {
+            replica(&publication).health.clear();
+            assert_eq!(publication.cleared_by_cores(), [OLD]);
+            assert_eq!(publication.cleared_by_cores(), []);
+            publication.set_health(OLD, true);
+        }
+        let old = replica(&publication);
+        publication.publish(served_by(Some(NEW))).unwrap();
+        old.health.clear();
+        assert_eq!(publication.cleared_by_cores(), [OLD], "and not the one that serves now");
+        assert!(replica(&publication).health.is_up());
+    }
+
+    #[test]
+    fn an_instance_is_idle_when_no_core_holds_an_older_snapshot_and_nothing_is_under_way() {
+        let mut publication = publication();
+        let core = publication.shared.cores[0].counters.clone();
+        let old = replica(&publication);
+        core.oldest_generation.set(publication.published.current().generation);
+        old.counts.of_core(0).in_flight.set(1);
+        let generation = publication.publish(served_by(None)).unwrap();
+        assert_eq!(publication.await_idle(OLD), None);
+        assert!(publication.idle().is_empty(), "it may still be picked");
+        core.oldest_generation.set(generation);
+        assert!(publication.idle().is_empty(), "a request is under way");
+        old.counts.of_core(0).in_flight.set(0);
+        assert_eq!(publication.idle(), [OLD]);
+        assert!(!publication.awaits() && publication.idle().is_empty());
+    }
+
+    #[test]
+    fn an_instance_that_no_core_ever_saw_is_idle_at_once_and_one_that_ended_is_awaited_no_more() {
+        let mut publication = publication();
+        assert_eq!(publication.await_idle(NEW), Some(NEW));
+        publication.publish(served_by(None)).unwrap();
+        assert_eq!((publication.await_idle(OLD), publication.await_idle(OLD)), (None, None));
+        publication.ended(OLD);
+        assert!(!publication.awaits() && publication.routed.is_empty());
+    }
 }

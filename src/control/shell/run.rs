@@ -1,7 +1,6 @@
 //! The control thread's loop, and how the program ends in order.
 
 use std::io;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -10,11 +9,6 @@ use super::carrier::Carrier;
 use crate::base::mailbox::CoreMessage;
 use crate::base::policy::DrainPolicy;
 use crate::control::machine::event::Event;
-
-/// How often the thread looks at what the cores saw.
-const TICK: Duration = Duration::from_millis(20);
-/// How often while somebody waits for the cores to let go of a replica.
-const TICK_AWAITING: Duration = Duration::from_millis(2);
 
 /// What the control thread works with.
 #[derive(Debug)]
@@ -45,6 +39,7 @@ enum Stage {
     /// So many cores have yet to end.
     Draining {
         left: usize,
+        cause: Stopped,
     },
     /// The cores are gone; replicas are being stopped.
     Stopping(Stopped),
@@ -57,27 +52,37 @@ enum Stage {
 pub async fn run(mut control: Control, admin: impl Future<Output = ()>) -> io::Result<Stopped> {
     let mut signals = Signals::new()?;
     let mut stage = Stage::Serving;
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    tokio::pin!(admin);
+    let sleep = tokio::time::sleep_until(control.carrier.next_wake());
+    tokio::pin!(admin, sleep);
     // What the operator is shown is there before the first question.
     control.carrier.settle();
     control.carrier.look();
     loop {
         let carrier = &mut control.carrier;
-        let pause = if carrier.awaits_cores() { TICK_AWAITING } else { TICK };
-        let deadline = carrier.deadline();
+        // One timer that is moved only if it has to be: each new one that is the earliest costs a system call.
+        let wake = carrier.next_wake();
+        if sleep.deadline() != wake {
+            sleep.as_mut().reset(wake);
+        }
         tokio::select! {
             () = &mut admin => {}
-            _ = tick.tick() => carrier.look(),
-            () = tokio::time::sleep(pause), if pause < TICK => carrier.look(),
-            () = tokio::time::sleep_until(deadline) => carrier.handle(Event::Tick),
+            () = &mut sleep => carrier.on_time(),
             event = carrier.next() => carrier.handle(event),
-            Some(core) = control.ended.recv() => stage = after_core(stage, core, carrier),
+            Some(core) = control.ended.recv() => {
+                let next = stage.after_core(core, carrier.cores());
+                if stage == Stage::Serving {
+                    tracing::error!(core, "a core stopped by itself: the others finish what they have begun");
+                    begin_drain(carrier, control.drain);
+                }
+                if let Stage::Stopping(_) = next && next != stage {
+                    carrier.handle(Event::Shutdown);
+                }
+                stage = next;
+            }
             () = signals.next() => match stage {
                 Stage::Serving => {
                     begin_drain(carrier, control.drain);
-                    stage = Stage::Draining { left: carrier.cores() };
+                    stage = Stage::Draining { left: carrier.cores(), cause: Stopped::Drained };
                 }
                 Stage::Draining { .. } | Stage::Stopping(_) => {
                     carrier.kill_all().await;
@@ -94,16 +99,17 @@ pub async fn run(mut control: Control, admin: impl Future<Output = ()>) -> io::R
     }
 }
 
-/// A core has ended: the last one of a drain, or one that nobody asked to.
-fn after_core(stage: Stage, core: usize, carrier: &mut Carrier) -> Stage {
-    let stopped = match stage {
-        Stage::Serving => Stopped::CoreLost(core),
-        Stage::Draining { left } if left > 1 => return Stage::Draining { left: left - 1 },
-        Stage::Draining { .. } => Stopped::Drained,
-        Stage::Stopping(_) => return stage,
-    };
-    carrier.handle(Event::Shutdown);
-    Stage::Stopping(stopped)
+impl Stage {
+    /// A core has ended: one of a drain, or one that nobody asked to. Then the others are asked, too: replicas are stopped
+    /// only when no core sends to them any more.
+    fn after_core(self, core: usize, cores: usize) -> Stage {
+        let (left, cause) = match self {
+            Stage::Serving => (cores, Stopped::CoreLost(core)),
+            Stage::Draining { left, cause } => (left, cause),
+            Stage::Stopping(_) => return self,
+        };
+        if left > 1 { Stage::Draining { left: left - 1, cause } } else { Stage::Stopping(cause) }
+    }
 }
 
 fn begin_drain(carrier: &Carrier, drain: DrainPolicy) {
@@ -131,6 +137,28 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replicas_are_stopped_after_the_last_core() {
+        let drained = |left| Stage::Draining { left, cause: Stopped::Drained };
+        let lost = |left| Stage::Draining { left, cause: Stopped::CoreLost(1) };
+        for (before, cores, after) in [
+            (drained(2), 2, drained(1)),
+            (drained(1), 2, Stage::Stopping(Stopped::Drained)),
+            (Stage::Serving, 3, lost(2)),
+            (lost(2), 3, lost(1)),
+            (lost(1), 3, Stage::Stopping(Stopped::CoreLost(1))),
+            (Stage::Serving, 1, Stage::Stopping(Stopped::CoreLost(1))),
+            (Stage::Stopping(Stopped::Drained), 2, Stage::Stopping(Stopped::Drained)),
+        ] {
+            assert_eq!(before.after_core(1, cores), after, "{before:?} of {cores}");
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 pub struct Storage {
     directory: PathBuf,
     /// Holds the lock. Like every file that the standard library opens it is close-on-exec, so that no replica holds it.
-    _lock: File,
+    lock: ArcSwap<File>,
 }
 
 /// What is wrong with a state directory, and what to do.
@@ -139,26 +140,8 @@ impl Storage {
     /// # Errors
     /// Whatever it is, nothing that was there is changed.
     pub fn open(directory: &Path) -> Result<(Storage, DurableState), StorageError> {
-        let of = |path: &Path| {
-            let path = path.to_owned();
-            move |error| StorageError::Directory { path, error }
-        };
-        DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(of(directory))?;
-        let lock_path = directory.join("lock");
-        let lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o640)
-            .open(&lock_path)
-            .map_err(of(&lock_path))?;
-        if !lock_file(&lock).map_err(of(&lock_path))? {
-            let holder = holder(&lock_path);
-            return Err(StorageError::Held { directory: directory.to_owned(), holder });
-        }
-        name_holder(&lock).map_err(of(&lock_path))?;
-        let storage = Storage { directory: directory.to_owned(), _lock: lock };
+        let lock = ArcSwap::from_pointee(lock(directory)?);
+        let storage = Storage { directory: directory.to_owned(), lock };
         let state = read(&storage.state_file())?;
         // Left by a crash in the middle of a write, and worth nothing.
         let _ = fs::remove_file(storage.temporary_file());
@@ -171,11 +154,14 @@ impl Storage {
     }
 
     /// Makes the state durable: when this returns, it survives a failure of the machine. A crash in the middle leaves the
-    /// old state or the new one.
+    /// old state or the new one. A directory that somebody removed is made again, unless another Ringway has it by now.
     ///
     /// # Errors
     /// But for [`StorageError::NotSynced`] the file holds what it held before.
     pub fn write(&self, state: &DurableState) -> Result<(), StorageError> {
+        if !self.is_ours() {
+            self.lock.store(Arc::new(lock(&self.directory)?));
+        }
         let path = self.state_file();
         let replaced = encode(state).and_then(|bytes| {
             let temporary = self.temporary_file();
@@ -195,6 +181,12 @@ impl Storage {
             .map_err(|error| StorageError::NotSynced { path, error })
     }
 
+    /// Whether the lock that is held is the one that others would find.
+    fn is_ours(&self) -> bool {
+        let (held, found) = (self.lock.load().metadata(), fs::metadata(lock_path(&self.directory)));
+        held.is_ok_and(|held| found.is_ok_and(|found| (held.dev(), held.ino()) == (found.dev(), found.ino())))
+    }
+
     fn state_file(&self) -> PathBuf {
         self.directory.join("state.json")
     }
@@ -203,6 +195,34 @@ impl Storage {
     fn temporary_file(&self) -> PathBuf {
         self.directory.join("state.json.tmp")
     }
+}
+
+fn lock_path(directory: &Path) -> PathBuf {
+    directory.join("lock")
+}
+
+/// Makes the directory if it is missing, and locks it.
+fn lock(directory: &Path) -> Result<File, StorageError> {
+    let of = |path: &Path| {
+        let path = path.to_owned();
+        move |error| StorageError::Directory { path, error }
+    };
+    DirBuilder::new().recursive(true).mode(0o750).create(directory).map_err(of(directory))?;
+    let lock_path = lock_path(directory);
+    let lock = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o640)
+        .open(&lock_path)
+        .map_err(of(&lock_path))?;
+    if !lock_file(&lock).map_err(of(&lock_path))? {
+        let holder = holder(&lock_path);
+        return Err(StorageError::Held { directory: directory.to_owned(), holder });
+    }
+    name_holder(&lock).map_err(of(&lock_path))?;
+    Ok(lock)
 }
 
 /// `false`: somebody else has it.
@@ -218,7 +238,10 @@ fn lock_file(lock: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-#[expect(clippy::disallowed_methods, reason = "before any core runs; the system has no lock with a deadline")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "never on a core's thread; the system has no lock with a deadline"
+)]
 fn pause() {
     std::thread::sleep(LOCK_PAUSE);
 }
@@ -316,9 +339,14 @@ async fn write_newest(
         let version = newest.0;
         let storage = storage.clone();
         let write = tokio::task::spawn_blocking(move || storage.write(&newest.1));
-        // Fails only when the runtime ends.
-        let Ok(written) = write.await else { return };
-        if report.send((version, written.map_err(|error| error.to_string()))).is_err() {
+        let written = match write.await {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            // Whoever waits for the write has to hear of it.
+            Err(failed) if failed.is_panic() => Err(format!("the write broke off: {failed}")),
+            // The runtime ends.
+            Err(_) => return,
+        };
+        if report.send((version, written)).is_err() {
             return;
         }
     }

@@ -31,16 +31,21 @@ pub(super) enum Claim {
 impl Claims {
     /// Makes the directory, and removes the claims of earlier starts of the machine.
     pub(super) fn open(directory: &Path) -> Result<Self, String> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o750)
-            .create(directory)
-            .map_err(|error| format!("cannot make the directory {}: {error}", directory.display()))?;
         let claims = Claims { directory: directory.to_owned() };
+        claims.make_directory()?;
         claims
             .remove_all_but(&boot_id()?)
             .map_err(|error| format!("cannot clear up {}: {error}", directory.display()))?;
         Ok(claims)
+    }
+
+    /// Makes the directory, if it is not there (any more): no launcher could claim its start without it.
+    pub(super) fn make_directory(&self) -> Result<(), String> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(&self.directory)
+            .map_err(|error| format!("cannot make the directory {}: {error}", self.directory.display()))
     }
 
     fn remove_all_but(&self, boot_id: &str) -> io::Result<()> {

@@ -170,6 +170,7 @@ impl ProcessProvider {
         let lease = self
             .lease(port)
             .ok_or_else(|| format!("cannot start: port {port} was given to another replica since"))?;
+        self.host.claims.make_directory()?;
         let log = self.log_of(&instance.name);
         let file = log.open().map_err(|error| format!("cannot open {}: {error}", log.path().display()))?;
         let written = file.metadata().map_or(0, |data| data.len());

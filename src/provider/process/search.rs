@@ -139,21 +139,21 @@ fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Kills what an adopted instance's first process left behind in its process group. Each is killed by a descriptor that
-/// was looked at after it was opened: the id of a group whose leader is gone may mean another group.
-pub(super) fn sweep(nonce: &str, group: u32) {
-    for pid in processes() {
-        let is_left = || {
-            identity::testimony(pid, nonce) == Testimony::Same
-                && identity::stat(pid).is_some_and(|stat| stat.group == group)
-        };
-        if is_left()
-            && let Some(system_pid) = system_pid(pid)
-            && let Ok(pidfd) = pidfd_open(system_pid, PidfdFlags::empty())
-            && is_left()
-        {
-            // It has ended meanwhile, or is another user's: neither can be helped.
-            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-        }
-    }
+/// Kills what an instance's first process left behind, in its process `group` or anywhere, and says how many processes that
+/// were. Each is killed by a descriptor that was looked at after it was opened: the id of a group whose leader is gone may
+/// mean another group.
+pub(super) fn sweep(nonce: &str, group: Option<u32>) -> usize {
+    let is_left = |pid: u32| {
+        identity::testimony(pid, nonce) == Testimony::Same
+            && identity::stat(pid)
+                .is_some_and(|stat| stat.is_alive && group.is_none_or(|group| stat.group == group))
+    };
+    let kill = |&pid: &u32| -> bool {
+        is_left(pid)
+            && system_pid(pid)
+                .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+                // It has ended meanwhile, or is another user's: neither can be helped.
+                .is_some_and(|pidfd| is_left(pid) && pidfd_send_signal(&pidfd, Signal::KILL).is_ok())
+    };
+    processes().filter(kill).count()
 }

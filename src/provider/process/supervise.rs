@@ -160,17 +160,24 @@ impl Supervised {
 
     /// Reports that nothing of the instance runs.
     pub(super) async fn not_found(self) {
-        self.conclude("was not found running".to_owned(), |_| {}).await;
+        self.conclude("was not found running".to_owned(), |_| 0).await;
     }
 
     /// Does what the instance is to end by, until it has ended.
     pub(super) async fn until_end(mut self, process: Process) {
+        let mut told = false;
         let exit = loop {
             tokio::select! {
                 exit = process.ended() => break exit,
-                Some(ending) = self.endings.recv() => process.end(ending, self.stop_signal),
+                Some(ending) = self.endings.recv() => {
+                    told = true;
+                    process.end(ending, self.stop_signal);
+                }
             }
         };
+        // Nobody told it to: it may have gone into the background, with a session of its own, where it would stay for ever
+        // beside all that are started after it.
+        let has_left = !told && matches!(&exit, Exit::Child(status) if status.exit_status() == Some(0));
         let reason = match &exit {
             Exit::Child(status) => words(status),
             Exit::Foreign => {
@@ -182,25 +189,34 @@ impl Supervised {
             process.reap();
         }
         let left = process.adopted_group;
-        self.conclude(reason, move |nonce| {
-            if let Some(group) = left {
-                search::sweep(nonce, group);
+        self.conclude(reason, move |nonce| match left {
+            Some(group) => {
+                search::sweep(nonce, Some(group));
+                0
             }
+            None if has_left => search::sweep(nonce, None),
+            None => 0,
         })
         .await;
     }
 
-    /// `clear` takes away what the instance left behind; it may block.
-    async fn conclude(self, reason: String, clear: impl FnOnce(&str) + Send + 'static) {
+    /// `clear` takes away what the instance left behind, and says how many processes the operator should know of; it may
+    /// block.
+    async fn conclude(self, mut reason: String, clear: impl FnOnce(&str) -> usize + Send + 'static) {
         let Supervised { id, nonce, claims, events, lease, log, pid, .. } = self;
         pid.store(0, Ordering::Relaxed);
         let read = tokio::task::spawn_blocking(move || {
-            clear(&nonce);
+            let cleared = clear(&nonce);
             claims.forget(&nonce);
-            log.tail()
+            (log.tail(), cleared)
         });
         // Fails only when the runtime ends.
-        let log_tail = read.await.unwrap_or_default();
+        let (log_tail, cleared) = read.await.unwrap_or_default();
+        if cleared > 0 {
+            reason.push_str(&format!(
+                "; {cleared} processes that it left behind were killed: a replica has to stay in the foreground"
+            ));
+        }
         drop(lease);
         // The receiver is gone only when the program ends.
         let _ = events.send(ProviderEvent::Ended { id, reason, log_tail });
