@@ -102,6 +102,12 @@ fn a_refusal_is_told_and_exits_with_1() {
     let by_environment =
         command(&["rep"]).env("RINGWAY_ADMIN", &admin).env("RINGWAY_TOKEN_FILE", file).output();
     assert_eq!(by_environment.unwrap().stdout, b"Server-1\nServer-2\nServer-3\n");
+    std::fs::write(file, "s3cres\n").unwrap();
+    let refused = ringway(&["rep", "--admin", &admin, "--token-file", file]);
+    assert!(
+        refused.code == Some(1) && refused.error.contains("has another token than the file"),
+        "{refused:?}"
+    );
     std::fs::write(file, "two words").unwrap();
     let refused = ringway(&["rep", "--admin", &admin, "--token-file", file]);
     assert!(refused.code == Some(1) && refused.error.contains("holds no token"), "{refused:?}");

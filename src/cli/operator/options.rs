@@ -76,7 +76,13 @@ impl OperatorOptions {
         }
         let request = request.body(body).map_err(|error| CommandError::Usage(error.to_string()))?;
         let answer = client::send(&self.admin, request, timeout).await.map_err(CommandError::Unreachable)?;
-        accept(&answer)
+        match (&self.token_file, answer.status()) {
+            (Some(path), StatusCode::UNAUTHORIZED) => Err(CommandError::Failed(format!(
+                "Ringway has another token than the file {}; give the one of admin.token_file",
+                path.display()
+            ))),
+            _ => accept(&answer),
+        }
     }
 
     /// Asks for a value.
