@@ -17,6 +17,8 @@
 //! sort of the GNU C library. It takes two points of 32 bits to meet: in about one of 3,700 sets of ten replicas, one
 //! of 34 of a hundred, and then for one of their thousands of points. [`Ketama::depends_on_order`] tells.
 
+use std::sync::Arc;
+
 use crc32fast::Hasher;
 
 use super::hash::KeyHash;
@@ -33,11 +35,11 @@ const INDEX_BITS_MAX: u32 = 20;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ketama {
     /// The points' hashes, rising.
-    hashes: Box<[u32]>,
+    hashes: Arc<[u32]>,
     /// For each value of a hash's top bits the first point that is not below it; one more at the end. About one point
     /// lies between two neighbours, so that a look-up loads two or three words where a search over 16,000 points loads
     /// 14.
-    index: Box<[u32]>,
+    index: Arc<[u32]>,
     /// The bits of a hash below its top bits.
     shift: u32,
     ring: Ring,
@@ -131,7 +133,7 @@ fn host_and_port(name: &[u8]) -> (&[u8], &[u8]) {
     before.strip_suffix(b":").map_or((name, b""), |host| (host, port))
 }
 
-fn index_of(hashes: &[u32], shift: u32) -> Box<[u32]> {
+fn index_of(hashes: &[u32], shift: u32) -> Arc<[u32]> {
     let mut point = 0;
     (0..=1_u64 << (u32::BITS - shift))
         .map(|bucket| {

@@ -6,13 +6,15 @@
 //! 2. A key's shard is its hash modulo the number of shards, the hash being the sum of the key's bytes.
 //! 3. A key tries the replicas of its shard by rank, then those of the next shard, and so on around.
 
+use std::sync::Arc;
+
 use super::hash::KeyHash;
 use crate::base::algorithm::ModuloRule;
 
 /// The compiled map; immutable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Modulo {
-    by_name: Box<[u16]>,
+    by_name: Arc<[u16]>,
     shards: u64,
 }
 

@@ -1,19 +1,20 @@
 //! A circle of entries, each of one replica, and the walk along it: what several algorithms are made of.
 
 use std::slice;
+use std::sync::Arc;
 
 /// The circle: who owns each entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ring {
-    owners: Box<[u16]>,
+    owners: Arc<[u16]>,
     /// For each entry the steps back to the one before it of the same owner, once around at most. An entry that is
     /// fewer steps away from a walk's start is the first of its owner on that walk, so a walk needs no memory of whom
     /// it met.
-    gaps: Box<[u32]>,
+    gaps: Arc<[u32]>,
     /// How many replicas own an entry.
     owning: usize,
     /// Those that own none: names that differ may have the same points.
-    without: Box<[u16]>,
+    without: Arc<[u16]>,
 }
 
 impl Ring {
@@ -28,7 +29,7 @@ impl Ring {
             gaps[at] = latest.map_or(0, |latest| step - latest) as u32;
             *latest = Some(step);
         }
-        let without: Box<[u16]> =
+        let without: Arc<[u16]> =
             (0..).zip(&latest).filter(|(_, latest)| latest.is_none()).map(|(index, _)| index).collect();
         Ring { owners: owners.into(), gaps: gaps.into(), owning: replicas - without.len(), without }
     }

@@ -16,6 +16,8 @@
 //! - cryptographic: the first 8 bytes, highest first, of the SHA-256 of i (of Phi: of i and j) as 8 bytes each, highest
 //!   first; modulo M.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::hash::KeyHash;
@@ -31,10 +33,10 @@ pub const SLOTS_MAX: u32 = 1 << 16;
 pub struct SlotRing {
     functions: Functions,
     /// Each slot's owner: its own virtual server or the next one. Empty without replicas.
-    owners: Box<[u16]>,
+    owners: Arc<[u16]>,
     /// For each slot the place of that virtual server in `virtual_servers`; `owners` has what this would lead to, so
     /// that a look-up is one load.
-    places: Box<[u16]>,
+    places: Arc<[u16]>,
     /// The virtual servers as they follow each other, so that a walk need not go over empty slots, most of them in a
     /// ring of three.
     virtual_servers: Ring,
@@ -65,7 +67,7 @@ impl SlotRing {
             }
         }
         let virtual_servers: Vec<u16> = slots.iter().filter_map(|slot| *slot).collect();
-        let places = if members.is_empty() { Box::default() } else { places(&slots, virtual_servers.len()) };
+        let places = if members.is_empty() { Arc::default() } else { places(&slots, virtual_servers.len()) };
         Ok(SlotRing {
             functions,
             owners: places.iter().map(|place| virtual_servers[usize::from(*place)]).collect(),
@@ -163,7 +165,7 @@ fn free_slot(slots: &[Option<u16>], home: usize, probing: Probing) -> Option<usi
 }
 
 /// For each slot the place, among the `virtual_servers` as they follow each other, of its own or the next one.
-fn places(slots: &[Option<u16>], virtual_servers: usize) -> Box<[u16]> {
+fn places(slots: &[Option<u16>], virtual_servers: usize) -> Arc<[u16]> {
     let mut passed = 0;
     let place = |slot: &Option<u16>| {
         let place = passed % virtual_servers;

@@ -393,6 +393,31 @@ mod tests {
         assert_eq!([ids(&first), ids(&without), ids(&again)], [vec![0, 1], vec![0], vec![0, 2]]);
     }
 
+    /// A replica that moves to another address, stops serving or comes back is no reason to compile anything: with many
+    /// members that would hold the control thread up.
+    #[test]
+    fn a_table_is_compiled_anew_only_for_other_members_or_another_rule() {
+        let [a, b] = [replica("a", 1), replica("b", 2)];
+        let first = Snapshot::build(vec![web(&[a.clone(), b.clone()])], None).unwrap();
+        let row_of = |snapshot: &Snapshot| match snapshot.services[0].table() {
+            Table::Rendezvous(table) => table.preference(KeyHash::of(b"key")).as_ptr(),
+            other => panic!("{other:?}"),
+        };
+        let cases = [
+            (web(&[a.clone(), replica("b", 3)]), true),
+            (web(&[a.clone(), ReplicaSpec { address: None, incarnation: 1, ..b.clone() }]), true),
+            (ServiceSpec { fallback: Fallback::Reject, ..web(&[a.clone(), b.clone()]) }, true),
+            (web(&[a.clone(), ReplicaSpec { weight: 2, ..b.clone() }]), false),
+            (web(&[a.clone(), ReplicaSpec { ordinal: 7, ..b.clone() }]), false),
+            (web(&[a, b, replica("c", 3)]), false),
+        ];
+        for (spec, kept) in cases {
+            let next = Snapshot::build(vec![spec.clone()], Some(&first)).unwrap();
+            assert!(!Arc::ptr_eq(&next.services[0], &first.services[0]));
+            assert_eq!(row_of(&next) == row_of(&first), kept, "{spec:?}");
+        }
+    }
+
     #[test]
     fn an_unchanged_service_is_kept_whole_and_a_changed_policy_keeps_the_table() {
         let spec = web(&[replica("a", 1), replica("b", 2)]);

@@ -54,7 +54,7 @@ pub enum TableError {
 }
 
 /// One service's compiled placement; immutable, shared by all cores. Indices are positions in the list of members that
-/// it was built from.
+/// it was built from. A clone shares what was compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Table {
     /// Weighted rendezvous.
