@@ -32,6 +32,11 @@ impl ReplicaCounts {
         &self.0[core.min(self.0.len() - 1)]
     }
 
+    /// How many parts there are.
+    pub fn cores(&self) -> usize {
+        self.0.len()
+    }
+
     /// One count of all cores together, a moment old at most.
     pub fn sum(&self, count: impl Fn(&Counts) -> &Counter) -> u64 {
         self.0.iter().map(|core| count(core).value()).sum()
@@ -48,7 +53,7 @@ mod tests {
         for core in 0..3 {
             counts.of_core(core).answers.add(core as u64 + 1);
         }
-        assert_eq!(counts.sum(|core| &core.answers), 6);
+        assert_eq!((counts.cores(), counts.sum(|core| &core.answers)), (3, 6));
         assert_eq!(counts.sum(|core| &core.in_flight), 0);
         let distance =
             std::ptr::from_ref(counts.of_core(1)).addr() - std::ptr::from_ref(counts.of_core(0)).addr();

@@ -306,7 +306,7 @@ impl<E: Engine> ServiceView<E> {
         &self,
         hash: KeyHash,
         tried: &[Option<ReplicaId>],
-        now: Moment,
+        now: impl FnOnce() -> Moment,
     ) -> Option<&Rc<Upstream<E>>> {
         // Nearly every request ends here: one row of the table, one health bit.
         let first = self.upstreams.get(usize::from(self.service.table().first(hash)?))?;
@@ -320,10 +320,10 @@ impl<E: Engine> ServiceView<E> {
         &self,
         hash: KeyHash,
         tried: &[Option<ReplicaId>],
-        now: Moment,
+        now: impl FnOnce() -> Moment,
     ) -> Option<&Rc<Upstream<E>>> {
         if let Some(loads) = &self.loads {
-            loads.refresh(&self.upstreams, now);
+            loads.refresh(&self.upstreams, now());
         }
         let mut all = None;
         let mut has_room =

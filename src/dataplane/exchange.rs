@@ -60,7 +60,7 @@ async fn attempts<E: Engine>(
     loop {
         let epoch = core.epoch();
         let fresh = same.is_some();
-        let picked = same.take().or_else(|| request.service.pick(hash, tried.ids(), core.now()).cloned());
+        let picked = same.take().or_else(|| request.service.pick(hash, tried.ids(), || core.now()).cloned());
         let Some(upstream) = picked else {
             // Nothing will be sent: a client that is slow to take its answer must not keep the generation in use.
             drop(epoch);

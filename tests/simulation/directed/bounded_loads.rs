@@ -94,7 +94,7 @@ fn what_other_cores_have_in_flight_counts_within_a_few_milliseconds() {
 }
 
 #[test]
-fn who_is_down_takes_no_share_and_where_all_are_over_the_first_serves() {
+fn who_is_down_takes_no_share_and_the_others_always_have_room() {
     play(bounded(3), |stage| async move {
         slow(&stage, 3);
         let snapshot = stage.snapshot();
@@ -105,11 +105,36 @@ fn who_is_down_takes_no_share_and_where_all_are_over_the_first_serves() {
         // Two are left: 1.25 * 50 / 2.
         assert_eq!(loads(&stage), [0, 32, 18]);
     });
-    // A factor below one leaves nobody room beyond the floor.
+    // A factor below one counts as one: somebody always has room.
     let starved = ServiceSpec { bounded_load: Some(BoundedLoad { factor_thousandths: 1 }), ..web(2) };
     play(starved, |stage| async move {
         slow(&stage, 2);
         let _clients = load(&stage, 40).await;
-        assert_eq!(loads(&stage), [24, 16]);
+        assert_eq!(loads(&stage), [20, 20]);
+    });
+}
+
+#[test]
+fn a_retry_goes_to_who_is_over_the_bound_where_nobody_else_is_left() {
+    play(bounded(2), |stage| async move {
+        let snapshot = stage.snapshot();
+        let order: Vec<_> =
+            snapshot.services[0].candidates(ringway::placement::KeyHash::of(b"/hot")).cloned().collect();
+        for number in 0..2 {
+            let closes = order[0].address == Some(backend_address(number));
+            backend(
+                &stage.engine,
+                backend_address(number),
+                move |mut receiving, mut sending, _| async move {
+                    if receiving.request().await.is_ok() && !closes {
+                        let _ = sending.send(&ok("second")).await;
+                    }
+                },
+            );
+        }
+        order[1].counts.of_core(1).in_flight.set(1_000);
+        let (mut receiving, _sending) = ask(&stage, &get("/hot")).await;
+        assert_eq!(answer(&mut receiving).await, Ok((200, "second".into())));
+        assert_eq!(order[0].counts.of_core(0).failures.value(), 1);
     });
 }
