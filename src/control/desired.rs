@@ -87,7 +87,7 @@ pub fn check_placement(algorithm: &Algorithm, members: &[DurableMember]) -> Resu
         .map(|member| Member { name: member.name.as_str(), ordinal: member.ordinal, weight: 1 })
         .collect();
     members.sort_unstable_by_key(|member| member.ordinal);
-    Table::build(algorithm, &members).map(|_| ())
+    Table::check(algorithm, &members)
 }
 
 fn positive(n: i64) -> Result<i64, CallError> {

@@ -135,6 +135,7 @@ proptest! {
         names in any_names(0..30), hashes in prop::collection::vec(any::<u64>(), 1..50)
     ) {
         for algorithm in ALGORITHMS {
+            prop_assert_eq!(Table::check(&algorithm, &members(&names)), Ok(()));
             let table = Table::build(&algorithm, &members(&names)).unwrap();
             for hash in hashes.iter().map(|hash| KeyHash::from_u64(*hash)) {
                 let order: Vec<_> = table.order(hash).collect();
