@@ -92,7 +92,7 @@ impl Table {
         })
     }
 
-    /// Whether [`Table::build`] would compile a table. Costs a millisecond at most, where compiling it may take a hundred.
+    /// Whether [`Table::build`] would compile a table. Costs a millisecond at most, where compiling it may take forty.
     ///
     /// # Errors
     /// Those of [`Table::build`].
