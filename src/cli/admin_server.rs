@@ -143,6 +143,10 @@ async fn connection(
 async fn patience(mut is_answering: watch::Receiver<bool>, limits: AdminLimits) {
     let mut time = limits.head;
     loop {
+        // A quick answer may have come and gone before this look, the first one included.
+        if is_answering.has_changed().unwrap_or(false) {
+            time = limits.idle;
+        }
         let is_busy = *is_answering.borrow_and_update();
         let changed = is_answering.changed();
         let in_time = match is_busy {
@@ -152,7 +156,6 @@ async fn patience(mut is_answering: watch::Receiver<bool>, limits: AdminLimits) 
         if !in_time {
             return;
         }
-        // The first head has come. A quick answer may have come and gone between two looks.
         time = limits.idle;
     }
 }
@@ -274,6 +277,18 @@ mod tests {
             let unread = connected(address, b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n").await;
             tokio::time::sleep(4 * SOON).await;
             assert!(ended(unread).await < 64 * 1024 * 1024, "it was cut");
+        });
+    }
+
+    #[test]
+    fn an_answer_that_came_and_went_before_the_first_look_was_an_answer() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (answering, is_answering) = watch::channel(false);
+            answering.send_replace(true);
+            answering.send_replace(false);
+            let ends = patience(is_answering, limits(9, NEVER, SOON));
+            tokio::time::timeout(PATIENCE, ends).await.expect("the idle time ends it");
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::Failure;
+use super::{Failure, tell};
 use crate::engine::descriptors;
 use crate::provider::process::Launcher;
 
@@ -11,6 +11,6 @@ pub(super) fn launch(launcher: &Launcher) -> Result<ExitCode, Failure> {
     // What Ringway was started with and does not know of: a pipe of its own parent's, say, which would stay open.
     descriptors::close_on_exec_from(3)?;
     let error = launcher.launch();
-    eprintln!("ringway: {error}");
+    tell(format_args!("ringway: {error}"));
     Ok(ExitCode::from(error.exit_code()))
 }

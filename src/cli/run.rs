@@ -18,7 +18,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use super::admin_server::{self, AdminLimits};
 use super::cores::{self, CoreThreads, Plan};
 use super::owned::Owned;
-use super::{Failure, limits};
+use super::{Failure, limits, tell};
 use crate::admin;
 use crate::base::time::Moment;
 use crate::config::{Config, LogLevel};
@@ -34,7 +34,7 @@ pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
     match Config::load(path) {
         Ok(config) => serve(&config),
         Err(errors) => {
-            eprintln!("{errors}");
+            tell(errors);
             Ok(ExitCode::FAILURE)
         }
     }

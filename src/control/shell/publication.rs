@@ -72,6 +72,10 @@ impl Publication {
                     published: false,
                     ended: false,
                 });
+                // The same instance after a while without its address is another value, with a bit of its own.
+                if !Arc::ptr_eq(&routed.replica, replica) {
+                    (routed.replica, routed.up) = (replica.clone(), true);
+                }
                 routed.published = true;
             }
         }
@@ -238,6 +242,17 @@ mod tests {
         old.health.clear();
         assert_eq!(publication.cleared_by_cores(), [OLD], "and not the one that serves now");
         assert!(replica(&publication).health.is_up());
+    }
+
+    #[test]
+    fn an_instance_that_is_routed_again_is_reached_by_its_new_bit() {
+        let mut publication = publication();
+        publication.set_health(OLD, false);
+        publication.publish(served_by(None)).unwrap();
+        publication.publish(served_by(Some(OLD))).unwrap();
+        assert!(replica(&publication).health.is_up());
+        publication.set_health(OLD, false);
+        assert!(!replica(&publication).health.is_up());
     }
 
     #[test]
