@@ -49,6 +49,17 @@ pub(super) struct JsonOption {
     pub(super) json: bool,
 }
 
+/// What every question about a service takes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Question {
+    #[command(flatten)]
+    pub(super) service: ServiceOption,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+    #[command(flatten)]
+    pub(super) options: OperatorOptions,
+}
+
 impl OperatorOptions {
     /// How long an answer may take; `default` if the operator does not say.
     pub(super) fn timeout(&self, default: Duration) -> Duration {

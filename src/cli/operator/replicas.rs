@@ -7,7 +7,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use serde::Deserialize;
 
-use super::options::{JsonOption, OperatorOptions, ServiceOption, parse, print_json};
+use super::options::{JsonOption, Question, parse, print_json};
 use super::{CommandError, block_on, output};
 
 /// How long `--wait` waits if nothing else is said: longer than Ringway itself.
@@ -16,11 +16,7 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(300);
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
     #[command(flatten)]
-    service: ServiceOption,
-    #[command(flatten)]
-    json: JsonOption,
-    #[command(flatten)]
-    options: OperatorOptions,
+    question: Question,
 }
 
 #[derive(Debug, Args)]
@@ -36,11 +32,7 @@ pub(in crate::cli) struct Change {
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
-    service: ServiceOption,
-    #[command(flatten)]
-    json: JsonOption,
-    #[command(flatten)]
-    options: OperatorOptions,
+    question: Question,
 }
 
 /// Which change it is.
@@ -52,28 +44,29 @@ pub(super) enum Verb {
 
 impl List {
     pub(super) fn run(&self) -> Result<(), CommandError> {
-        let target = self.service.target("/rep", &[]);
-        let timeout = self.options.default_timeout();
-        let body = block_on(self.options.ask(Method::GET, &target, Bytes::new(), timeout))?;
-        show(&body, self.json)
+        let Question { service, json, options } = &self.question;
+        let (target, timeout) = (service.target("/rep", &[]), options.default_timeout());
+        let body = block_on(options.ask(Method::GET, &target, Bytes::new(), timeout))?;
+        show(&body, *json)
     }
 }
 
 impl Change {
     pub(super) fn run(&self, verb: Verb) -> Result<(), CommandError> {
+        let Question { service, json, options } = &self.question;
         let (method, path) = match verb {
             Verb::Add => (Method::POST, "/add"),
             Verb::Remove => (Method::DELETE, "/rm"),
         };
         let parameters: &[(&str, &str)] = if self.wait { &[("wait", "active")] } else { &[] };
         let timeout = match self.wait {
-            true => self.options.timeout(WAIT_TIMEOUT),
-            false => self.options.default_timeout(),
+            true => options.timeout(WAIT_TIMEOUT),
+            false => options.default_timeout(),
         };
         let order = serde_json::json!({ "n": self.n, "hostnames": self.names }).to_string();
-        let target = self.service.target(path, parameters);
-        let body = block_on(self.options.ask(method, &target, order.into(), timeout))?;
-        show(&body, self.json)
+        let target = service.target(path, parameters);
+        let body = block_on(options.ask(method, &target, order.into(), timeout))?;
+        show(&body, *json)
     }
 }
 

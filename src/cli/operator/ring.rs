@@ -8,7 +8,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::options::{JsonOption, OperatorOptions, ServiceOption, parse, print_json};
+use super::options::{self as about, parse, print_json};
 use super::table::{Table, printable};
 use super::{CommandError, block_on, output};
 use crate::admin::ring::{self, Digests};
@@ -24,11 +24,7 @@ pub(in crate::cli) struct Ring {
     #[arg(long, short, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    service: ServiceOption,
-    #[command(flatten)]
-    json: JsonOption,
-    #[command(flatten)]
-    options: OperatorOptions,
+    about: about::Question,
 }
 
 #[derive(Debug, Subcommand)]
@@ -57,7 +53,7 @@ impl Ring {
             Some(path) => self.compute(path)?,
             None => self.ask()?,
         };
-        if self.json.json {
+        if self.about.json.json {
             return print_json(&answer);
         }
         let lines = match &self.question {
@@ -70,13 +66,18 @@ impl Ring {
 
     fn ask(&self) -> Result<String, CommandError> {
         let target = match &self.question {
-            Question::Digest => self.service.target("/ring/digest", &[]),
-            Question::Explain { key } => self.service.target("/ring/explain", &[("key", key)]),
+            Question::Digest => self.about.service.target("/ring/digest", &[]),
+            Question::Explain { key } => self.about.service.target("/ring/explain", &[("key", key)]),
             Question::Preview { add, remove } => {
-                self.service.target("/ring/preview", &[("add", add), ("remove", remove)])
+                self.about.service.target("/ring/preview", &[("add", add), ("remove", remove)])
             }
         };
-        block_on(self.options.ask(Method::GET, &target, Bytes::new(), self.options.default_timeout()))
+        block_on(self.about.options.ask(
+            Method::GET,
+            &target,
+            Bytes::new(),
+            self.about.options.default_timeout(),
+        ))
     }
 
     /// What a running Ringway would answer if it had just begun with this configuration.
@@ -85,7 +86,7 @@ impl Ring {
         let snapshot = first_snapshot(&config)?;
         let json = match &self.question {
             Question::Digest => {
-                let only = self.service.name().map(|_| self.choose(&snapshot)).transpose()?;
+                let only = self.about.service.name().map(|_| self.choose(&snapshot)).transpose()?;
                 to_json(&ring::digests(&snapshot, only))
             }
             Question::Explain { key } => to_json(&ring::explain(self.choose(&snapshot)?, key.as_bytes())),
@@ -99,7 +100,7 @@ impl Ring {
     }
 
     fn choose<'a>(&self, snapshot: &'a Snapshot) -> Result<&'a Service, CommandError> {
-        match (self.service.name(), &*snapshot.services) {
+        match (self.about.service.name(), &*snapshot.services) {
             (Some(name), _) => snapshot.service_named(name).map(|service| &**service).ok_or_else(|| {
                 CommandError::failed(format!("there is no service '{}'", output::one_line(name)))
             }),
