@@ -1,4 +1,4 @@
-//! What the control thread says to a core: a queue that wakes a sleeping core.
+//! What another thread says to a thread that runs an engine: a queue that wakes it.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -21,22 +21,28 @@ pub enum CoreMessage {
     },
 }
 
-/// The queue of one core. Any thread may send; the core alone receives.
-#[derive(Debug, Default)]
-pub struct Mailbox {
-    queue: SegQueue<CoreMessage>,
+/// The queue of one core, or of another thread with an engine. Any thread may send; that one alone receives.
+#[derive(Debug)]
+pub struct Mailbox<Message = CoreMessage> {
+    queue: SegQueue<Message>,
     receiver: AtomicWaker,
 }
 
-impl Mailbox {
-    /// Queues a message and wakes the core. The waker of the core's executor writes to its eventfd.
-    pub fn send(&self, message: CoreMessage) {
+impl<Message> Default for Mailbox<Message> {
+    fn default() -> Self {
+        Mailbox { queue: SegQueue::new(), receiver: AtomicWaker::new() }
+    }
+}
+
+impl<Message> Mailbox<Message> {
+    /// Queues a message and wakes the receiver. The waker of its executor writes to its eventfd.
+    pub fn send(&self, message: Message) {
         self.queue.push(message);
         self.receiver.wake();
     }
 
     /// The next message, waited for.
-    pub async fn receive(&self) -> CoreMessage {
+    pub async fn receive(&self) -> Message {
         poll_fn(|context| {
             if let Some(message) = self.queue.pop() {
                 return Poll::Ready(message);

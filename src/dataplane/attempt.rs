@@ -9,7 +9,6 @@ use super::client::Client;
 use super::core::{Core, Epoch};
 use super::download::{self, Answer, Asked, Cut, NoAnswer, Upload};
 use super::in_flight::InFlight;
-use super::inbound::{Filled, Inbound};
 use super::request::{Request, RequestBody};
 use super::transfer::Moved;
 use super::upstream::UpstreamConnection;
@@ -17,7 +16,7 @@ use crate::base::core_counters::Phase;
 use crate::base::policy::Timeouts;
 use crate::base::replica_counts::Counts;
 use crate::base::time::Moment;
-use crate::engine::{Engine, IoError, Timer, Writer};
+use crate::engine::{Engine, Filled, Inbound, IoError, Timer, Writer};
 use crate::message::StatusCode;
 use crate::proxy::retry::FailedAttempt;
 

@@ -3,10 +3,9 @@
 use super::attempt::ClientFault;
 use super::client::Client;
 use super::core::Core;
-use super::inbound::Filled;
 use super::request::Request;
 use crate::base::core_counters::Phase;
-use crate::engine::{Engine, IoError, Writer};
+use crate::engine::{Engine, Filled, IoError, Writer};
 use crate::h1::{BodyDecoder, BodyStep, ChunkedError};
 use crate::placement::KeyHash;
 use crate::proxy::answer;

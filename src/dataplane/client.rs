@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use super::core::{Core, Lifecycle};
 use super::exchange::exchange;
-use super::head::HeadProgress;
-use super::inbound::{Filled, Inbound};
 use super::request::{self, Peer, Refusal, Request};
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
-use crate::engine::{self, Accepted, Engine, IoError, Timer, Writer};
+use crate::engine::{self, Accepted, Engine, Filled, Inbound, IoError, Timer, Writer};
+use crate::h1::HeadProgress;
 use crate::message::StatusCode;
 use crate::proxy::answer::{self, OwnAnswer, Persistence};
 

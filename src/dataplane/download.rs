@@ -2,14 +2,12 @@
 
 use super::client;
 use super::core::{Core, Lifecycle};
-use super::head::HeadProgress;
-use super::inbound::{Filled, Inbound};
 use super::transfer::{BodyRelay, Moved};
 use crate::base::core_counters::Phase;
 use crate::base::policy::Timeouts;
 use crate::base::time::Moment;
-use crate::engine::{self, Engine, IoError, Timer, Writer};
-use crate::h1::{self, HeadError, Parse};
+use crate::engine::{self, Engine, Filled, Inbound, IoError, Timer, Writer};
+use crate::h1::{self, HeadError, HeadProgress, Parse};
 use crate::message::{MessageBodyLength, Method, StatusCode, Version, connection_options};
 use crate::proxy::answer::{self, Persistence};
 use crate::proxy::fault::UpstreamFault;

@@ -4,10 +4,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::core::{Core, ServiceView};
-use super::inbound::Inbound;
 use super::transfer::{BodyRelay, KeptBody, Moved};
 use crate::base::time::Moment;
-use crate::engine::{Engine, Reader, Scratch, Writer};
+use crate::engine::{Engine, Inbound, Reader, Scratch, Writer};
 use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
 use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
 use crate::proxy::forward::{self, ForwardedFrom};

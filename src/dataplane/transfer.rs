@@ -1,7 +1,6 @@
 //! Moving a body from one connection's bytes to the other connection's queue.
 
-use super::inbound::Inbound;
-use crate::engine::{Reader, Scratch, Writer};
+use crate::engine::{Inbound, Reader, Scratch, Writer};
 use crate::h1::{BodyDecoder, BodyStep, ChunkedError, encode};
 use crate::message::MessageBodyLength;
 

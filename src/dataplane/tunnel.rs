@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::core::Core;
-use super::inbound::{Filled, Inbound};
 use super::upstream::UpstreamConnection;
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
-use crate::engine::{Engine, IoError, Timer, Writer};
+use crate::engine::{Engine, Filled, Inbound, IoError, Timer, Writer};
 
 /// Relays bytes between a client and a replica that have agreed on another protocol. It ends when both have ended their
 /// streams, when either connection breaks, or after `idle` without a byte in either direction.

@@ -6,12 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::inbound::Inbound;
 use crate::base::core_counters::{CoreCounters, Phase};
 use crate::base::policy::{PoolLimits, Timeouts};
 use crate::base::replica_counts::Counts;
 use crate::base::time::Moment;
-use crate::engine::{self, Engine, IoError, Timer, within};
+use crate::engine::{self, Engine, Inbound, IoError, Timer, within};
 use crate::placement::Replica;
 use crate::proxy::fault::UpstreamFault;
 

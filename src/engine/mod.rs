@@ -20,6 +20,7 @@ pub mod descriptors;
 pub mod epoll;
 mod error;
 pub mod executor;
+mod inbound;
 pub mod io_uring;
 pub mod outbound;
 pub mod simulated;
@@ -35,6 +36,7 @@ use crate::base::time::Moment;
 pub use buffer::{BufferPool, Lent, Scratch};
 pub use error::IoError;
 pub use executor::{Handle, Unpark};
+pub use inbound::{Filled, Inbound};
 pub use timer::{Timer, within};
 
 /// What moves bytes for one thread. Cloning gives another handle on the same engine.

@@ -15,6 +15,7 @@ mod every_cut;
 mod field_line;
 mod framing;
 mod head;
+mod head_progress;
 mod head_scanner;
 mod request_line;
 mod request_target;
@@ -28,5 +29,6 @@ pub use chunked::{CHUNK_SIZE_DIGITS_MAX, ChunkedDecoder, ChunkedError, TRAILER_B
 pub use error::HeadError;
 pub use framing::{FramingError, persists, request_body_length, response_body_length};
 pub use head::{HeadLimits, Parse, parse_request, parse_response};
+pub use head_progress::HeadProgress;
 pub use head_scanner::HeadScanner;
 pub use request_line::METHOD_BYTES_MAX;

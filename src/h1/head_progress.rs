@@ -1,19 +1,22 @@
 //! Waiting for a whole head without parsing the same bytes over and over.
 
-use crate::h1::{HeadError, HeadLimits, HeadScanner, Parse};
+use super::{HeadError, HeadLimits, HeadScanner, Parse};
 
 /// How far a head has come.
 ///
 /// Nearly every head comes in one read: the first attempt parses at once. One that comes in pieces is only searched for
 /// its end from then on, each byte once, and parsed again when that is found; so a head that drips in costs linear time.
 #[derive(Debug, Default)]
-pub(super) struct HeadProgress {
+pub struct HeadProgress {
     scanner: Option<HeadScanner>,
 }
 
 impl HeadProgress {
     /// Whether `bytes`, the head from its beginning, are worth parsing.
-    pub(super) fn is_worth_parsing(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, HeadError> {
+    ///
+    /// # Errors
+    /// [`HeadError::HeadTooLarge`], once it is longer than it may be.
+    pub fn is_worth_parsing(&mut self, bytes: &[u8], limits: &HeadLimits) -> Result<bool, HeadError> {
         if bytes.is_empty() {
             return Ok(false);
         }
@@ -24,7 +27,10 @@ impl HeadProgress {
     }
 
     /// What the parse of `bytes` found; `None` while the head is not whole.
-    pub(super) fn take<T>(
+    ///
+    /// # Errors
+    /// As [`HeadProgress::is_worth_parsing`].
+    pub fn take<T>(
         &mut self,
         parse: Parse<T>,
         bytes: &[u8],

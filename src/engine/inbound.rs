@@ -3,15 +3,15 @@
 use std::future::Future;
 use std::task::{Context, Poll, ready};
 
+use super::{BufferPool, IoError, Lent, Reader, Scratch, Timer, within};
 use crate::base::time::Moment;
-use crate::engine::{BufferPool, IoError, Lent, Reader, Scratch, Timer, within};
 
 /// A reader and what it has read ahead.
 ///
 /// Holds nothing while idle. Bytes stay in the buffer that the engine lent; only a head that came in several reads is
 /// put together in a vector.
 #[derive(Debug)]
-pub(super) struct Inbound<R> {
+pub struct Inbound<R> {
     reader: R,
     front: Front,
     pool: BufferPool,
@@ -27,7 +27,7 @@ enum Front {
 
 /// What came of waiting for more bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Filled {
+pub enum Filled {
     /// There are more bytes than before.
     More,
     /// The peer has ended its stream.
@@ -35,12 +35,13 @@ pub(super) enum Filled {
 }
 
 impl<R: Reader> Inbound<R> {
-    pub(super) fn new(reader: R, pool: BufferPool) -> Self {
+    /// Nothing has come yet from `reader`; heads in pieces are put together in vectors of `pool`.
+    pub fn new(reader: R, pool: BufferPool) -> Self {
         Inbound { reader, front: Front::Empty, pool, received: 0 }
     }
 
     /// What has come and is not used up.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         match &self.front {
             Front::Empty => &[],
             Front::Lent(lent) => lent,
@@ -49,12 +50,12 @@ impl<R: Reader> Inbound<R> {
     }
 
     /// How many bytes have come since the connection began.
-    pub(super) fn received(&self) -> u64 {
+    pub fn received(&self) -> u64 {
         self.received
     }
 
     /// Marks the first `count` bytes as used.
-    pub(super) fn consume(&mut self, count: usize) {
+    pub fn consume(&mut self, count: usize) {
         match &mut self.front {
             Front::Empty => debug_assert_eq!(count, 0),
             Front::Lent(lent) => lent.advance(count),
@@ -66,7 +67,7 @@ impl<R: Reader> Inbound<R> {
     }
 
     /// Takes all bytes as the buffer in which they came, where that is possible without copying.
-    pub(super) fn take_lent(&mut self) -> Option<Lent> {
+    pub fn take_lent(&mut self) -> Option<Lent> {
         match std::mem::replace(&mut self.front, Front::Empty) {
             Front::Lent(lent) => Some(lent),
             other => {
@@ -77,7 +78,10 @@ impl<R: Reader> Inbound<R> {
     }
 
     /// Waits for bytes beyond those that are there.
-    pub(super) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<Filled, IoError>> {
+    ///
+    /// # Errors
+    /// As [`Reader::poll_read`].
+    pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<Filled, IoError>> {
         let Some(lent) = ready!(self.reader.poll_read(context))? else { return Poll::Ready(Ok(Filled::End)) };
         self.received += lent.len() as u64;
         self.front = match std::mem::replace(&mut self.front, Front::Empty) {
@@ -98,7 +102,10 @@ impl<R: Reader> Inbound<R> {
     }
 
     /// As [`Inbound::poll_fill`], until `deadline`.
-    pub(super) fn fill(
+    ///
+    /// # Errors
+    /// [`IoError::TimedOut`] at the deadline; nothing that comes later is lost to the next call.
+    pub fn fill(
         &mut self,
         timer: &mut Timer,
         deadline: Moment,
@@ -108,7 +115,7 @@ impl<R: Reader> Inbound<R> {
     }
 
     /// Whether nothing has come, neither bytes nor an end: see [`Reader::is_quiet`].
-    pub(super) fn is_quiet(&mut self) -> bool {
+    pub fn is_quiet(&mut self) -> bool {
         self.bytes().is_empty() && self.reader.is_quiet()
     }
 }
