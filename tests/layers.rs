@@ -28,6 +28,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("control", &["base", "config", "placement", "provider"]),
     ("admin", &["base", "config", "placement", "provider", "control"]),
     ("worker", &["base", "message", "h1", "engine"]),
+    ("load", &["base", "message", "h1", "engine"]),
     (
         "cli",
         &[
@@ -43,6 +44,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "control",
             "admin",
             "worker",
+            "load",
         ],
     ),
     ("lib", &["cli"]),
@@ -58,6 +60,10 @@ const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("rustix", &["engine/", "provider/", "control/shell/", "cli/"]),
     ("socket2", &["engine/", "cli/"]),
     ("io_uring", &["engine/", "cli/"]),
+    ("plotters", &["load/chart/"]),
+    ("hdrhistogram", &["load/latency"]),
+    ("csv", &["load/output/"]),
+    ("indicatif", &["cli/load/"]),
     ("tokio_uring", &["engine/"]),
 ];
 
