@@ -6,10 +6,12 @@
 //! Nothing here reads a clock, starts a thread or opens a file, so that a run can be simulated.
 
 pub mod chart;
+pub mod client;
 pub mod failure;
 pub mod latency;
 pub mod plan;
 pub mod progress;
 pub mod record;
 pub mod requests;
+pub mod schedule;
 pub mod timeline;
