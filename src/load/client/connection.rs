@@ -34,9 +34,12 @@ impl<E: Engine> Connection<E> {
     /// Connects, and sends what there is to send until there is no more.
     pub(super) async fn serve(mut self) {
         if self.client.plan.keep_alive {
+            let gives_up = self.client.now() + self.client.plan.timeout;
             let turn = self.client.turn().await;
-            // Whether it fails shows with the first request.
-            let _ = self.connect().await;
+            // Whether it fails shows with the first request. Where nobody answers not every one has to find that out.
+            if self.client.now() < gives_up {
+                let _ = self.connect().await;
+            }
             drop(turn);
         }
         let client = self.client.clone();
