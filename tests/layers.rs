@@ -65,6 +65,8 @@ const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("csv", &["load/output/"]),
     ("indicatif", &["cli/load/"]),
     ("tokio_uring", &["engine/"]),
+    ("rand", &["load/"]),
+    ("rand_distr", &["load/"]),
 ];
 
 /// Where `unsafe` may stand.
