@@ -67,6 +67,7 @@ const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("tokio_uring", &["engine/"]),
     ("rand", &["load/"]),
     ("rand_distr", &["load/"]),
+    ("humantime", &["cli/load/"]),
 ];
 
 /// Where `unsafe` may stand.
