@@ -65,6 +65,9 @@ const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("csv", &["load/output/"]),
     ("indicatif", &["cli/load/"]),
     ("tokio_uring", &["engine/"]),
+    ("rand", &["load/"]),
+    ("rand_distr", &["load/"]),
+    ("humantime", &["cli/load/"]),
 ];
 
 /// Where `unsafe` may stand.

@@ -1,4 +1,7 @@
-//! `ringway load`: the load tester's threads, signals and files.
+//! `ringway load`: the load tester's options, threads, signals and files.
 
 mod interrupt;
+mod options;
+mod reach;
 mod run;
+mod value;
