@@ -39,9 +39,8 @@ impl Latencies {
 
     /// Adds one time.
     pub fn record(&mut self, time: Duration) {
-        let units = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / NANOS_PER_UNIT;
         // Fails only for a value beyond the range of a histogram that may not grow.
-        let _ = self.histogram.record(units.min(UNITS_MAX));
+        let _ = self.histogram.record(to_units(time));
     }
 
     /// Adds all of another.
@@ -71,6 +70,11 @@ impl Latencies {
         from_units(self.histogram.value_at_quantile(percent / 100.0 * (1.0 - 1e-12)))
     }
 
+    /// How many do not exceed `time`, as far as they can be told apart.
+    pub fn count_up_to(&self, time: Duration) -> u64 {
+        self.histogram.count_between(0, to_units(time))
+    }
+
     /// The shortest; zero if there is none.
     pub fn min(&self) -> Duration {
         if self.is_empty() { Duration::ZERO } else { from_units(self.histogram.min()) }
@@ -90,6 +94,10 @@ impl Latencies {
     pub fn standard_deviation(&self) -> Duration {
         if self.is_empty() { Duration::ZERO } else { from_float(self.histogram.stdev()) }
     }
+}
+
+fn to_units(time: Duration) -> u64 {
+    (u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / NANOS_PER_UNIT).min(UNITS_MAX)
 }
 
 fn from_units(units: u64) -> Duration {
@@ -124,6 +132,15 @@ mod tests {
         }
         assert!(is_near(latencies.min(), 1.0) && is_near(latencies.max(), 1000.0));
         assert!(is_near(latencies.mean(), 500.5) && is_near(latencies.standard_deviation(), 288.7));
+    }
+
+    #[test]
+    fn times_up_to_a_bound_can_be_counted() {
+        let latencies = millis(1..=1000);
+        for (bound, expected) in [(0, 0), (1, 1), (250, 250), (1000, 1000), (5_000_000, 1000)] {
+            assert_eq!(latencies.count_up_to(Duration::from_millis(bound)), expected, "{bound}");
+        }
+        assert_eq!(Latencies::default().count_up_to(Duration::MAX), 0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod interrupt;
 mod options;
+mod progress;
 mod reach;
 mod run;
 mod value;
