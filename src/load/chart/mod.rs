@@ -6,10 +6,11 @@
 
 mod bars;
 mod font;
+mod indexed;
 mod legend;
 mod lines;
 mod marks;
-mod number;
+pub(super) mod number;
 mod paint;
 mod png;
 mod ruler;
