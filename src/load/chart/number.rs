@@ -50,7 +50,7 @@ pub(in crate::load) fn short(value: f64) -> String {
     if size == 0.0 {
         return "0".to_owned();
     }
-    if size >= SCIENTIFIC_FROM || size < SCIENTIFIC_BELOW {
+    if !(SCIENTIFIC_BELOW..SCIENTIFIC_FROM).contains(&size) {
         return scientific(value, 2);
     }
     let unit = unit_of(size);

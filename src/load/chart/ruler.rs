@@ -137,7 +137,8 @@ impl Ruler {
         ruler
     }
 
-    fn percentiles(to: f64) -> Ruler {
+    fn percentiles(last: f64) -> Ruler {
+        let to = if last.ceil() - last < 0.1 { last.ceil() } else { last };
         let labels = ["0", "50", "90", "99", "99.9", "99.99", "99.999", "99.9999", "99.99999"];
         let places = [0.0, 2f64.log10(), 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
         let ticks = places
