@@ -65,6 +65,8 @@ enum Command {
         #[command(subcommand)]
         worker: worker::Worker,
     },
+    /// Send requests to a server, and measure its answers.
+    Load(Box<load::Load>),
     /// Become a replica; the process provider starts this.
     #[command(hide = true)]
     Launch {
@@ -94,6 +96,7 @@ pub fn execute(arguments: Arguments) -> ExitCode {
         None => demo::run(),
         Some(Command::Run { config }) => run::run(&config),
         Some(Command::Check { config }) => check::check(&config),
+        Some(Command::Load(load)) => load::run(&load),
         Some(Command::Worker { worker }) => worker::run(worker),
         Some(Command::Launch { claim, directory, user, command }) => {
             launch::launch(&Launcher { claim, directory, user, command })

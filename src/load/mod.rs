@@ -6,6 +6,7 @@
 //! Nothing here reads a clock, starts a thread or opens a file, so that a run can be simulated.
 
 pub mod chart;
+pub mod charts;
 pub mod client;
 pub mod failure;
 pub mod latency;

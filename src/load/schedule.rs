@@ -188,15 +188,15 @@ fn seconds(seconds: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::num::{NonZeroU32, NonZeroUsize};
+    use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 
     use super::*;
-    use crate::load::requests::Requests;
+    use crate::load::requests::{Distribution, Keys, MethodToken, RequestSpec, Requests, Template};
 
     fn plan(pace: Pace, end: End, warm_up_ms: u64) -> Plan {
         Plan {
             address: "127.0.0.1:1".parse().unwrap(),
-            requests: Requests::default(),
+            requests: requests(),
             threads: NonZeroUsize::MIN,
             connections: NonZeroU32::MIN,
             pace,
@@ -207,6 +207,21 @@ mod tests {
             seed: 7,
             replica_field: "x".into(),
         }
+    }
+
+    fn requests() -> Requests {
+        let spec = RequestSpec {
+            target: "http://127.0.0.1:1/".parse().unwrap(),
+            method: MethodToken::get(),
+            fields: Vec::new(),
+            body: Template::verbatim(*b""),
+            keys: Keys { count: NonZeroU64::MIN, first: 0, distribution: Distribution::Sequential },
+            seed: 1,
+            paths: None,
+            writes: None,
+            keep_alive: true,
+        };
+        Requests::new(spec).unwrap()
     }
 
     fn open(per_second: f64, arrivals: Arrivals) -> Pace {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
 #[path = "../shared/harness/mod.rs"]
-#[allow(dead_code, reason = "other suites use the rest")]
+#[allow(dead_code, unused_imports, reason = "other suites use the rest")]
 mod harness;
 mod run;
 mod runs;

@@ -197,7 +197,7 @@ pub(crate) fn tables_and_charts_are_written(engine: Engine) {
     let rows = fs::read_to_string(run.folder.path("rows.csv")).unwrap();
     assert!(rows.lines().count() >= 2, "{rows}");
     let charts = run.folder.path("charts");
-    for stem in ["latency", "latency-over-time", "throughput", "replicas"] {
+    for stem in ["latency-percentiles", "latency-over-time", "throughput", "replicas"] {
         let svg = fs::read_to_string(charts.join(format!("{stem}.svg"))).unwrap();
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{stem}");
         let png = fs::read(charts.join(format!("{stem}.png"))).unwrap();

@@ -38,33 +38,40 @@ pub(crate) fn answers_of_4xx_and_5xx_are_no_answers(engine: Engine) {
 }
 
 pub(crate) fn what_is_no_answer_is_counted_by_its_kind(engine: Engine) {
-    let table: [(&str, fn(&mut Peer)); 12] = [
-        ("closed_before_answer", |_| {}),
-        ("reset", |peer| peer.reset()),
-        ("closed_within_answer", |peer| drop(peer.send("HTTP/1.1 200 O"))),
-        ("closed_within_answer", |peer| drop(peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"))),
+    let table: [(&str, fn(&mut Peer) -> Option<()>); 12] = [
+        ("closed_before_answer", |_| None),
+        ("reset", |peer| {
+            peer.reset();
+            None
+        }),
+        ("closed_within_answer", |peer| peer.send("HTTP/1.1 200 O")),
+        ("closed_within_answer", |peer| peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")),
         ("closed_within_answer", |peer| {
-            drop(peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"));
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
         }),
-        ("timed_out", |peer| peer.stall()),
         ("timed_out", |peer| {
-            drop(peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"));
             peer.stall();
+            None
         }),
-        ("malformed_answer", |peer| drop(peer.send("SSH-2.0-OpenSSH_9.2p1\r\n\r\n"))),
-        ("malformed_answer", |peer| drop(peer.send("HTTP/1.1 2000 OK\r\n\r\n"))),
+        ("timed_out", |peer| {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+            peer.stall();
+            None
+        }),
+        ("malformed_answer", |peer| peer.send("SSH-2.0-OpenSSH_9.2p1\r\n\r\n")),
+        ("malformed_answer", |peer| peer.send("HTTP/1.1 2000 OK\r\n\r\n")),
         ("malformed_answer", |peer| {
-            drop(peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"));
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab")
         }),
         ("malformed_answer", |peer| {
-            drop(peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"));
+            peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
         }),
-        ("malformed_answer", |peer| drop(peer.send("HTTP/1.1 101 Switching Protocols\r\n\r\n"))),
+        ("malformed_answer", |peer| peer.send("HTTP/1.1 101 Switching Protocols\r\n\r\n")),
     ];
     for (kind, play) in table {
         let backend = Backend::start(move |peer| {
             if peer.request().is_some() {
-                play(peer);
+                let _ = play(peer);
             }
         });
         let run = load(engine, backend.address, "/", "-n 6 -c 2 --timeout 300ms");

@@ -4,5 +4,68 @@ mod interrupt;
 mod options;
 mod progress;
 mod reach;
+mod results;
 mod run;
 mod value;
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Failure, cores, limits, tell};
+use crate::load::charts::charts;
+use crate::load::record::Record;
+use crate::load::summary::{Subject, Summary};
+use interrupt::Interrupt;
+use options::{LoadError, LoadOptions};
+use progress::Bar;
+
+#[derive(Debug, Args)]
+pub(super) struct Load {
+    #[command(flatten)]
+    options: LoadOptions,
+}
+
+/// Some requests were not answered well.
+const SOME_FAILED: u8 = 1;
+/// None was.
+const NOTHING_ANSWERED: u8 = 3;
+
+/// Runs the load tester.
+pub(super) fn run(load: &Load) -> Result<ExitCode, Failure> {
+    match measure(&load.options) {
+        Ok(code) => Ok(code),
+        Err(failure) => {
+            let code = failure.downcast_ref::<LoadError>().map_or(SOME_FAILED, LoadError::code);
+            tell(format_args!("ringway load: {failure}"));
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+fn measure(options: &LoadOptions) -> Result<ExitCode, Failure> {
+    limits::raise_descriptors();
+    let plan = options.prepare()?;
+    // Before the run: where a result cannot be written to should not show after an hour.
+    let results = results::Results::open(options)?;
+    let engine = cores::choose(options.engine())?;
+    let interrupt = Interrupt::catch()?;
+    let mut bar = Bar::new(&plan, options.quiet);
+    let record = run::execute(&plan, engine, &interrupt, &mut |progress| bar.show(progress));
+    bar.finish();
+    let record = record?;
+    let (url, method) = (options.target.to_string(), options.method().to_string());
+    let summary = Summary::of(&Subject::of(&plan, &url, &method, engine.name()), &record);
+    results.write(&summary, || charts(&plan, &record))?;
+    Ok(code(&record))
+}
+
+fn code(record: &Record) -> ExitCode {
+    if record.answered() == 0 && record.begun > 0 {
+        ExitCode::from(NOTHING_ANSWERED)
+    } else if record.refused() + record.failed() > 0 {
+        ExitCode::from(SOME_FAILED)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -245,7 +245,7 @@ impl LoadOptions {
         let has_paths = paths.is_some();
         let spec = RequestSpec {
             target: self.target.clone(),
-            method: self.method.clone().unwrap_or_else(|| self.implied_method()),
+            method: self.method(),
             fields: self.fields.clone(),
             body: self.body()?,
             keys: self.keys(),
@@ -277,6 +277,11 @@ impl LoadOptions {
         ]
         .into_iter()
         .find_map(|(option, is_given)| is_given.then_some(option))
+    }
+
+    /// The method where no file of paths says another.
+    pub(super) fn method(&self) -> MethodToken {
+        self.method.clone().unwrap_or_else(|| self.implied_method())
     }
 
     fn implied_method(&self) -> MethodToken {
@@ -322,6 +327,7 @@ impl LoadOptions {
             warm_up: self.warm_up,
             timeout: self.timeout,
             keep_alive: !self.no_keep_alive,
+            seed: self.seed,
             replica_field: self.replica_field.clone(),
         }
     }

@@ -66,7 +66,11 @@ impl<E: Engine> Connection<E> {
         };
         match next {
             Next::Now(ticket) => Some((ticket, true)),
-            Next::At(_) => client.idle.take().await.map(|ticket| (ticket, false)),
+            Next::At(_) => {
+                // Begins to listen, so that it is known by then if the server ends the connection meanwhile.
+                let _ = self.socket.as_mut().map(Socket::is_quiet);
+                client.idle.take().await.map(|ticket| (ticket, false))
+            }
             Next::Over => None,
         }
     }

@@ -176,7 +176,8 @@ impl<E: Engine> Client<E> {
     }
 
     fn begin(&self, thread: usize, used: ThreadTime) {
-        let now = self.engine.handle().read_clock();
+        // Not read anew: what the tasks of this round see must not lie before the beginning.
+        let now = self.now();
         let schedule = Schedule::new(&self.plan, thread, now);
         let (counts_from, until) = (schedule.counts_from(), schedule.until());
         let planned = match (self.plan.end, self.plan.pace) {

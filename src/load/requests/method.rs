@@ -1,5 +1,6 @@
 //! The method of a request that is to be sent.
 
+use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -52,6 +53,12 @@ impl MethodToken {
     /// Which method it names.
     pub fn method(&self) -> Method {
         self.method
+    }
+}
+
+impl fmt::Display for MethodToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.token)
     }
 }
 

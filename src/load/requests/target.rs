@@ -1,5 +1,6 @@
 //! Where requests go and what they ask for: `http://127.0.0.1:5000/items/{key}`.
 
+use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -13,6 +14,7 @@ const PORT: u16 = 80;
 /// A URL as a server and a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    written: Box<str>,
     authority: Box<str>,
     host: Box<str>,
     port: u16,
@@ -63,6 +65,13 @@ impl Target {
     }
 }
 
+/// The URL as it was written, its scheme added where it was left out.
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.written)
+    }
+}
+
 impl FromStr for Target {
     type Err = TargetError;
 
@@ -72,7 +81,7 @@ impl FromStr for Target {
         let (host, port) = host_and_port(authority)?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         let path = format!("{slash}{path}").parse()?;
-        Ok(Target { authority: authority.into(), host, port, path })
+        Ok(Target { written: format!("http://{rest}").into(), authority: authority.into(), host, port, path })
     }
 }
 
