@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::failure::FailureKind;
+use super::output::units;
 use super::plan::Pace;
 use super::record::{Record, ThreadUse};
 
@@ -128,7 +129,6 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = |time: &Duration| time.as_secs_f64() * 1e3;
         match self {
             Verdict::ThreadsBusy { busy, threads } => write!(
                 formatter,
@@ -143,20 +143,23 @@ impl fmt::Display for Verdict {
             ),
             Verdict::SentLate { p99 } => write!(
                 formatter,
-                "The client itself sent 1 % of the requests more than {:.1} ms late, and the latencies hold that: \
+                "The client itself sent 1 % of the requests more than {} late, and the latencies hold that: \
                  use more --threads, or a lower --rate.",
-                millis(p99)
+                units::time(*p99)
             ),
             Verdict::ConnectionsBusy { wait, never_sent, connections } => write!(
                 formatter,
-                "All {connections} connections were busy when requests were due (answered ones waited {:.1} ms on \
-                 average, {never_sent} were never sent): the server does not keep up, or it takes more --connections.",
-                millis(wait)
+                "All {} connections were busy when requests were due (answered ones waited {} on \
+                 average, {} were never sent): the server does not keep up, or it takes more --connections.",
+                units::count((*connections).into()),
+                units::time(*wait),
+                units::count(*never_sent)
             ),
             Verdict::Exhausted { count } => write!(
                 formatter,
-                "The client ran out of descriptors, ports or memory for {count} requests: raise its limit (ulimit \
-                 -n), or use fewer --connections and keep them alive."
+                "The client ran out of descriptors, ports or memory for {} requests: raise its limit (ulimit -n), \
+                 or use fewer --connections and keep them alive.",
+                units::count(*count)
             ),
         }
     }
@@ -192,7 +195,8 @@ mod tests {
     fn threads_without_time_to_spare_are_told_from_those_that_others_keep_waiting() {
         let busy = |busy, threads| Some(Verdict::ThreadsBusy { busy, threads });
         let taken = |share| Some(Verdict::CpuTaken { share });
-        let table: &[(&[(u64, u64)], Option<Verdict>)] = &[
+        type Case = (&'static [(u64, u64)], Option<Verdict>);
+        let table: &[Case] = &[
             (&[], None),
             (&[(0, 0)], None),
             (&[(94, 0), (20, 3)], None),

@@ -28,7 +28,7 @@ pub fn text(summary: &Summary) -> String {
     lines.push(labelled("answers", rates(summary)));
     lines.push(labelled("requests", requests(summary)));
     lines.extend(statuses(summary));
-    lines.extend(summary.failures.iter().map(failure));
+    lines.extend(summary.failures.iter().flat_map(failure));
     lines.push(String::new());
     lines.extend(tables(summary));
     lines.extend(bars(&summary.histogram));
@@ -42,42 +42,47 @@ pub fn text(summary: &Summary) -> String {
 }
 
 fn title(summary: &Summary) -> Vec<String> {
-    let planned = match summary.planned {
-        Planned::Duration(duration) => time(duration),
-        Planned::Requests(requests) => format!("{} requests", count(requests)),
-    };
-    let measured = match (summary.interrupted, summary.planned) {
-        (true, _) => format!("INTERRUPTED after {} of {planned}", time(summary.elapsed)),
-        (false, Planned::Duration(_)) => planned,
-        (false, Planned::Requests(_)) => format!("{planned} in {}", time(summary.elapsed)),
-    };
-    let warm_up = if summary.warm_up.is_zero() {
-        String::new()
-    } else {
-        format!(" after {} of warm-up", time(summary.warm_up))
-    };
-    let keep_alive = if summary.keep_alive { "" } else { ", each for one request" };
-    vec![
-        format!("{} {}", foreign(&summary.method), printable(&summary.url)),
-        format!(
-            "{} connections{keep_alive}, {} threads, {}; {}; {measured}{warm_up}",
-            count(summary.connections.into()),
-            summary.threads,
-            summary.engine,
-            pace(summary.pace),
-        ),
-    ]
+    let mut lines = vec![format!("{} {}", foreign(&summary.method), printable(&summary.url))];
+    let how = format!(
+        "{}, {} connections{}, {} threads, {}",
+        pace(summary.pace),
+        count(summary.connections.into()),
+        if summary.keep_alive { "" } else { " (not kept alive)" },
+        summary.threads,
+        summary.engine,
+    );
+    lines.extend(paragraph("loop", &how));
+    lines.push(labelled("time", duration(summary)));
+    lines
 }
 
 fn pace(pace: Pacing) -> String {
     match pace {
-        Pacing::Closed => "closed loop".to_owned(),
+        Pacing::Closed => "closed".to_owned(),
         Pacing::Open { asked_per_second, reached_per_second, arrivals } => format!(
-            "open loop ({arrivals}): {}/s asked, {}/s sent",
+            "open ({arrivals}), {}/s asked, {}/s sent",
             rate(asked_per_second),
             rate(reached_per_second)
         ),
     }
+}
+
+fn duration(summary: &Summary) -> String {
+    let elapsed = time(summary.elapsed);
+    let mut text = match (summary.interrupted, summary.planned) {
+        (false, Planned::Duration(_)) => elapsed,
+        (false, Planned::Requests(_)) => format!("{elapsed} to the last answer"),
+        (true, Planned::Duration(planned)) => {
+            format!("{elapsed}, INTERRUPTED, {} were planned", time(planned))
+        }
+        (true, Planned::Requests(planned)) => {
+            format!("{elapsed}, INTERRUPTED, {} requests were planned", count(planned))
+        }
+    };
+    if !summary.warm_up.is_zero() {
+        text += &format!(", after {} of warm-up", time(summary.warm_up));
+    }
+    text
 }
 
 fn rates(summary: &Summary) -> String {
@@ -110,12 +115,11 @@ fn statuses(summary: &Summary) -> Vec<String> {
     if statuses.is_empty() { Vec::new() } else { paragraph("status", &statuses.join(", ")) }
 }
 
-fn failure(failures: &Failures) -> String {
-    let kind = failures.kind.to_string();
-    let example = foreign(&failures.example);
-    let example =
-        if example.is_empty() || example == kind { example } else { format!(" (first: {example})") };
-    labelled("failed", format!("{} {kind}{example}", count(failures.count)))
+fn failure(failures: &Failures) -> Vec<String> {
+    let (kind, example) = (failures.kind.to_string(), foreign(&failures.example));
+    let first =
+        if example.is_empty() || example == kind { String::new() } else { format!(" (first: {example})") };
+    paragraph("failed", &format!("{} {kind}{first}", count(failures.count)))
 }
 
 /// The times, a row for each kind of them.
@@ -136,13 +140,20 @@ fn tables(summary: &Summary) -> Vec<String> {
         lines.push(labelled("", head(times)));
     }
     lines.extend(rows.iter().map(|(label, times)| labelled(label, figures(times))));
-    let others = summary.requests.failed + summary.requests.refused;
-    if others > 0 {
-        let counted =
-            format!("{} refused, {} failed", count(summary.requests.refused), count(summary.requests.failed));
-        lines.push(labelled("", format!("(of answered requests: {counted} and are in no percentile)")));
-    }
+    lines.extend(missing(summary).map(|text| labelled("", text)));
     lines
+}
+
+/// What no percentile holds: a server that refuses or fails quickly is not fast.
+fn missing(summary: &Summary) -> Option<String> {
+    let (refused, failed) = (summary.requests.refused, summary.requests.failed);
+    let what = match (refused, failed) {
+        (0, 0) => return None,
+        (0, failed) => format!("{} requests failed", count(failed)),
+        (refused, 0) => format!("{} requests were refused", count(refused)),
+        (refused, failed) => format!("{} requests were refused, {} failed", count(refused), count(failed)),
+    };
+    Some(format!("({what}: these are in no percentile)"))
 }
 
 fn head(times: &Times) -> String {
@@ -242,4 +253,137 @@ fn foreign(text: &str) -> String {
     let text = printable(text);
     // All of it is ASCII.
     if text.len() <= FOREIGN_MAX { text } else { format!("{:.*}..", FOREIGN_MAX - 2, text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::failure::{Failure, FailureKind};
+    use crate::load::plan::{Arrivals, End, Pace};
+    use crate::load::record::Record;
+    use crate::load::summary::Subject;
+    use crate::load::summary::tests::{answered, lasting, record, subject};
+
+    fn shown(subject: &Subject<'_>, record: &Record) -> String {
+        text(&Summary::of(subject, record))
+    }
+
+    fn line<'a>(text: &'a str, label: &str) -> &'a str {
+        text.lines().find(|line| line.starts_with(label)).unwrap_or_else(|| panic!("no {label} in\n{text}"))
+    }
+
+    const WHOLE: &str = "\
+GET http://127.0.0.1:5000/home
+loop       closed, 10 connections, 2 threads, epoll
+time       1.00 s, after 250 ms of warm-up
+
+answers    200/s   received 205 KiB/s   sent 41.0 KiB/s
+requests   213 begun   200 answered   10 refused (4xx, 5xx)   3 failed
+status     200: 200, 503: 10
+failed     3 connection reset (first: read: connection reset by peer)
+
+               mean std dev     min     p50     p75     p90     p95     p99   p99.9  p99.99     max
+latency      101 ms 57.7 ms 1.00 ms  100 ms  150 ms  180 ms  190 ms  198 ms       -       -  200 ms
+connecting   150 µs    0 µs  150 µs       -       -       -       -       -       -       -  150 µs
+           (10 requests were refused, 3 failed: these are in no percentile)
+           ≤  3.86 ms   1.50 % █
+           ≤  7.44 ms   2.00 % ██
+           ≤  14.3 ms   3.50 % ███
+           ≤  27.6 ms   6.50 % █████
+           ≤  53.3 ms  13.00 % ███████████
+           ≤   103 ms  24.50 % ████████████████████
+           ≤   198 ms  48.00 % ████████████████████████████████████████
+           ≤   200 ms   1.00 % █
+
+replica    Server-1            100   50.00 %
+replica    Server-2            100   50.00 %
+           2 replicas: mean 100, standard deviation 0.0
+
+client     its threads ran 30 % and waited for a CPU 2 % of the time
+";
+
+    #[test]
+    fn a_run_is_shown_whole() {
+        assert_eq!(shown(&subject(), &record()), WHOLE);
+    }
+
+    /// An open loop that asked for too much, in which much went wrong.
+    fn troubled() -> (Subject<'static>, Record) {
+        let mut record = record();
+        for index in 0..100_000 {
+            let mut answer = answered(200, Some(b"Server-3"), index / 100);
+            answer.latency = Duration::from_micros(100_000 + index);
+            answer.service = Some(Duration::from_micros(900 + index));
+            record.answer(&answer);
+            record.lateness.record(Duration::from_micros(2_000));
+        }
+        record.fail_unsent(1_234);
+        (record.interrupted, record.unfinished) = (true, 50);
+        let pace = Pace::Open { per_second: 250_000.0, arrivals: Arrivals::Poisson };
+        let end = End::Requests(1_000_000);
+        (Subject { pace, end, connections: 10_000, keep_alive: false, ..subject() }, record)
+    }
+
+    #[test]
+    fn whatever_happens_no_line_is_longer_than_a_hundred_columns() {
+        let (subject, record) = troubled();
+        let text = shown(&subject, &record);
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH, "{line}");
+        }
+        for part in [
+            "open (poisson), 250,000/s asked, 100,263/s sent, 10,000 connections (not kept alive)",
+            "1.00 s, INTERRUPTED, 1,000,000 requests were planned, after 250 ms of warm-up",
+            "   50 unfinished",
+            "(10 requests were refused, 1,237 failed: these are in no percentile)",
+            "\nservice ",
+            "\nlateness ",
+            "\nNOTE       The client itself sent 1 % of the requests more than 2.00 ms late",
+            "\nNOTE       All 10,000 connections were busy when requests were due",
+        ] {
+            assert!(text.contains(part), "no {part} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_percentile_of_too_few_answers_is_a_dash() {
+        let text = shown(&subject(), &record());
+        let figures: Vec<&str> = line(&text, "latency").split_whitespace().collect();
+        assert_eq!(figures[figures.len() - 4..], ["-", "-", "200", "ms"]);
+    }
+
+    #[test]
+    fn what_servers_write_cannot_steer_the_terminal_and_is_not_endless() {
+        let mut record = lasting(Duration::from_secs(1));
+        record.answer(&answered(200, Some(b"\x1b[2J\r\nlatency 1 ns"), 0));
+        record.answer(&answered(200, Some("x".repeat(100_000).as_bytes()), 0));
+        let detail = format!("\x1b]0;title\x07{}", "\u{202e}".repeat(500));
+        record.fail(Failure { kind: FailureKind::Malformed, detail }, Duration::ZERO);
+        let text = shown(&subject(), &record);
+        assert!(text.chars().all(|character| matches!(character, '\n' | ' '..='~' | 'µ' | '≤' | '█')));
+        assert!(text.contains("replica    \\u{1b}[2J\\r\\nlatency 1 ns"));
+        assert!(text.lines().all(|line| line.len() < 140), "{text}");
+    }
+
+    #[test]
+    fn of_many_replicas_the_first_are_shown_and_the_rest_counted() {
+        let mut record = lasting(Duration::from_secs(1));
+        for index in 0..20 {
+            record.answer(&answered(200, Some(format!("r{index:02}").as_bytes()), 0));
+        }
+        let text = shown(&subject(), &record);
+        assert_eq!(text.matches("replica    r").count(), REPLICAS_MAX);
+        assert!(
+            text.contains("and 12 more") && text.contains("20 replicas: mean 1.0, standard deviation 0.0")
+        );
+    }
+
+    #[test]
+    fn nothing_measured_is_said_in_few_lines() {
+        let text = shown(&subject(), &Record::default());
+        assert_eq!(line(&text, "answers"), "answers    0.0/s   received 0 B/s   sent 0 B/s");
+        assert!(!text.contains("latency") && text.lines().count() < 10, "{text}");
+    }
 }

@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn a_rate_counts_answers_within_the_time_and_no_errors() {
-        let table: &[(&str, u64, u64, &[(u16, u64)], f64, f64)] = &[
+        /// Name, milliseconds, answers in time, answers by status and moment; answers and bytes per second.
+        type Case = (&'static str, u64, u64, &'static [(u16, u64)], f64, f64);
+        let table: &[Case] = &[
             ("all in time", 100, 2, &[(200, 5), (200, 95)], 20.0, 2_000.0),
             ("late answers", 100, 1, &[(200, 5), (200, 100)], 10.0, 1_000.0),
             ("one to the warm-up", 100, 2, &[(200, 5)], 20.0, 2_000.0),

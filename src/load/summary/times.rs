@@ -10,10 +10,13 @@ use crate::load::latency::Latencies;
 /// The percentiles that are shown, and of how many times at least: in fewer none need be beyond it.
 const PERCENTILES: [(f64, u64); 7] =
     [(50.0, 2), (75.0, 4), (90.0, 10), (95.0, 20), (99.0, 100), (99.9, 1_000), (99.99, 10_000)];
-/// Bins of a histogram up to the 99th percentile; one more holds what is beyond.
+/// Bins of a histogram up to the 99th percentile, of which the first also holds all below the first percentile; one more
+/// holds what is beyond.
 const BINS: u32 = 7;
-/// Below this ratio of the 99th percentile to the minimum, bins would be as narrow as the measurement is exact.
+/// Below this ratio of the 99th percentile to the first, bins would be as narrow as the measurement is exact.
 const RATIO_MIN: f64 = 1.1;
+/// What a time is taken for that is too short to be measured.
+const SHORTEST: Duration = Duration::from_nanos(100);
 
 /// The figures of a distribution of times.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,16 +90,15 @@ pub struct Bin {
     pub count: u64,
 }
 
-/// A histogram: bins of equal ratio from the shortest to the 99th percentile, and one for the rest. No bins where nearly
-/// all is the same time.
+/// A histogram: bins of equal ratio between the first and the 99th percentile, so that a few outliers do not leave all else
+/// in one bin. No bins where nearly all is the same time.
 pub(super) fn histogram(latencies: &Latencies) -> Vec<Bin> {
-    let (min, p99, max) = (latencies.min(), latencies.percentile(99.0), latencies.max());
-    let ratio = p99.as_secs_f64() / min.as_secs_f64().max(1e-7);
+    let (p1, p99) = (latencies.percentile(1.0).max(SHORTEST), latencies.percentile(99.0));
+    let (max, ratio) = (latencies.max(), p99.as_secs_f64() / p1.as_secs_f64());
     if latencies.is_empty() || ratio < RATIO_MIN {
         return Vec::new();
     }
-    let bound =
-        |bin: u32| min.max(Duration::from_nanos(100)).mul_f64(ratio.powf(f64::from(bin) / f64::from(BINS)));
+    let bound = |bin: u32| p1.mul_f64(ratio.powf(f64::from(bin) / f64::from(BINS)));
     let mut bounds: Vec<Duration> = (1..BINS).map(bound).collect();
     bounds.push(p99);
     bounds.extend((max > p99).then_some(max));
