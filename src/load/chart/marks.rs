@@ -102,11 +102,16 @@ impl Sheet<'_> {
             let before: Vec<Placed> = marks.to_vec();
             for (index, mark) in marks.iter_mut().enumerate() {
                 let (from, to) = mark.span(widths[index]);
-                let below = before.iter().enumerate().filter(|(other, placed)| {
-                    let is_within = (from..=to).contains(&placed.x);
+                let (x, is_left) = (mark.x, mark.is_left);
+                let is_below = |other: usize, placed: &Placed| {
                     // Of two in the same place the one further right is below.
-                    *other != index && is_within && (placed.x != mark.x || *other > index)
-                });
+                    let is_crossing = (from..=to).contains(&placed.x) && (placed.x != x || other > index);
+                    // Texts that face each other may meet between their lines.
+                    let is_facing =
+                        !is_left && placed.is_left && placed.x > x && placed.span(widths[other]).0 < to;
+                    other != index && (is_crossing || is_facing)
+                };
+                let below = before.iter().enumerate().filter(|(other, placed)| is_below(*other, placed));
                 let lowest = below.filter_map(|(_, placed)| placed.row).max().map_or(0, |row| row + 1);
                 mark.row = mark.row.map(|row| row.max(lowest));
             }
