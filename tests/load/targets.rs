@@ -37,8 +37,11 @@ pub(crate) fn answers_of_4xx_and_5xx_are_no_answers(engine: Engine) {
     assert_eq!(run.code, Some(1));
 }
 
+/// What a server does with the first request of a connection.
+type Play = fn(&mut Peer) -> Option<()>;
+
 pub(crate) fn what_is_no_answer_is_counted_by_its_kind(engine: Engine) {
-    let table: [(&str, fn(&mut Peer) -> Option<()>); 12] = [
+    let table: [(&str, Play); 12] = [
         ("closed_before_answer", |_| None),
         ("reset", |peer| {
             peer.reset();
