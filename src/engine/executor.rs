@@ -52,6 +52,7 @@ struct Local {
     ready: RefCell<VecDeque<usize>>,
     timers: Timers,
     now: Cell<Moment>,
+    clock: Box<dyn Fn() -> Moment>,
     buffers: BufferPool,
     remote: Arc<Remote>,
 }
@@ -75,13 +76,14 @@ thread_local! {
 }
 
 impl Handle {
-    /// An executor with no tasks, whose clock stands at `now`.
-    pub(super) fn new(now: Moment, unpark: Arc<dyn Unpark>) -> Self {
+    /// An executor with no tasks and this clock.
+    pub(super) fn new(clock: impl Fn() -> Moment + 'static, unpark: Arc<dyn Unpark>) -> Self {
         Handle(Rc::new(Local {
             tasks: RefCell::default(),
             ready: RefCell::default(),
             timers: Timers::default(),
-            now: Cell::new(now),
+            now: Cell::new(clock()),
+            clock: Box::new(clock),
             buffers: BufferPool::default(),
             remote: Arc::new(Remote { woken: SegQueue::new(), notified: AtomicBool::new(false), unpark }),
         }))
@@ -90,6 +92,12 @@ impl Handle {
     /// The time as of the last look at the driver: one reading of the clock serves a whole round of tasks.
     pub fn now(&self) -> Moment {
         self.0.now.get()
+    }
+
+    /// The time as the clock shows it now, for those who measure: within a round of many tasks it runs ahead of
+    /// [`Handle::now`]. A reading costs some 25 ns.
+    pub fn read_clock(&self) -> Moment {
+        (self.0.clock)()
     }
 
     /// A timer that is not armed.

@@ -25,6 +25,7 @@ pub mod io_uring;
 pub mod outbound;
 pub mod simulated;
 pub mod socket;
+pub mod thread_time;
 pub mod timer;
 
 use std::future::{Future, poll_fn};
@@ -181,4 +182,18 @@ pub async fn accept<L: Listener>(
     listener: &mut L,
 ) -> Result<Option<Accepted<L::Reader, L::Writer>>, IoError> {
     poll_fn(|context| listener.poll_accept(context)).await
+}
+
+/// Lets the other tasks of this thread run, and the driver look at the kernel: for one that always finds bytes to move,
+/// and would keep the thread for itself.
+pub async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -7,10 +7,12 @@
 
 pub mod analysis;
 pub mod chart;
+pub mod client;
 pub mod failure;
 pub mod latency;
 pub mod plan;
 pub mod progress;
 pub mod record;
 pub mod requests;
+pub mod schedule;
 pub mod timeline;

@@ -27,6 +27,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Whether a connection serves more than one request.
     pub keep_alive: bool,
+    /// What random arrivals begin with.
+    pub seed: u64,
     /// The field of an answer that names the replica.
     pub replica_field: Box<str>,
 }

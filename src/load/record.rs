@@ -24,10 +24,13 @@ pub struct Record {
     /// The times that connections took to be made, those of the warm-up included.
     pub connects: Latencies,
     /// How late the client itself was: from the moment at which a request was due and a connection was free for it, to the
-    /// moment at which it was sent (open loop).
+    /// moment at which it was sent (open loop). Making a connection is not counted.
     pub lateness: Latencies,
     /// Requests that were begun.
     pub begun: u64,
+    /// Answers with status 1xx to 3xx that came before `elapsed` was over, to requests of the warm-up as well: what the
+    /// throughput is computed from. Those that came later count everywhere else.
+    pub answered_in_time: u64,
     /// Requests that were under way when the run was interrupted.
     pub unfinished: u64,
     /// Answers by status code, of all classes.
@@ -149,6 +152,13 @@ impl Record {
         self.timeline.at(at).failures += 1;
     }
 
+    /// Counts requests that were due and never sent.
+    pub fn fail_unsent(&mut self, count: u64) {
+        let failures = self.failures.entry(FailureKind::NeverSent).or_default();
+        failures.count += count;
+        failures.example = "no connection became free for it".to_owned();
+    }
+
     /// Adds what another thread measured at the same time.
     pub fn merge(&mut self, other: Record) {
         self.reads.merge(&other.reads);
@@ -157,6 +167,7 @@ impl Record {
         self.connects.merge(&other.connects);
         self.lateness.merge(&other.lateness);
         self.begun += other.begun;
+        self.answered_in_time += other.answered_in_time;
         self.unfinished += other.unfinished;
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;

@@ -21,7 +21,7 @@ pub struct Asked {
 }
 
 /// All requests of a run, by number.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Requests {
     bytes: Box<[u8]>,
 }

@@ -52,7 +52,8 @@ impl Interval {
         self.refusals += other.refusals;
         self.failures += other.failures;
         self.latency.merge(&other.latency);
-        for (&answers, &replica) in other.replicas.iter().zip(renumbered) {
+        for (&answers, &replica) in other.replicas.iter().zip(renumbered).filter(|(answers, _)| **answers > 0)
+        {
             self.add_to_replica(replica, answers);
         }
     }

@@ -28,7 +28,8 @@ impl Epoll {
     /// When descriptors run out.
     pub fn new() -> io::Result<Self> {
         let reactor = Rc::new(Reactor::new()?);
-        Ok(Epoll { handle: Handle::new(reactor.now(), reactor.unpark()), reactor })
+        let clock = reactor.clock();
+        Ok(Epoll { handle: Handle::new(move || clock.now(), reactor.unpark()), reactor })
     }
 
     /// Runs `main`, and what it spawns, until it is done.

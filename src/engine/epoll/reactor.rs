@@ -46,8 +46,8 @@ impl Reactor {
         })
     }
 
-    pub(super) fn now(&self) -> Moment {
-        self.clock.now()
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Watches `socket`, which must not block, until the source is dropped.

@@ -50,7 +50,8 @@ impl Simulated {
     pub fn new(seed: u64, faults: Faults) -> Self {
         let world = Rc::new(RefCell::new(World::new(seed, faults)));
         let clockwork = Rc::new(Clockwork { seed, world, unparked: Arc::default() });
-        Simulated { handle: Handle::new(Moment::ORIGIN, clockwork.unpark()), clockwork }
+        let world = clockwork.world.clone();
+        Simulated { handle: Handle::new(move || world.borrow().now, clockwork.unpark()), clockwork }
     }
 
     /// Runs `main`, and what it spawns, until it is done.
