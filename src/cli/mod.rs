@@ -7,6 +7,7 @@ mod cores;
 mod demo;
 mod launch;
 mod limits;
+mod load;
 mod operator;
 mod owned;
 mod run;

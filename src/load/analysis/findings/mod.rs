@@ -50,7 +50,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// A figure with as many digits as matter.
-pub(super) fn figure(value: f64) -> String {
+pub fn figure(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),
         middle if middle >= 10.0 => format!("{value:.1}"),

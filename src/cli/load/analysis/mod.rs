@@ -1,0 +1,239 @@
+//! `ringway load analysis`: system A's analysis with one command, against servers that it starts itself.
+//!
+//! Each measurement has a [`proxy`] of its own, which [`configuration`] describes; [`measure`] runs the load and hands the
+//! record to `load::analysis`; [`output`] writes what came of it.
+
+mod admin;
+mod configuration;
+mod incident;
+mod leftovers;
+mod machine;
+mod measure;
+mod output;
+mod proxy;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, value_parser};
+
+use self::measure::Bench;
+use self::output::Output;
+use super::interrupt::Interrupt;
+use crate::cli::{Failure, cores, limits, tell};
+use crate::config::EngineChoice;
+use crate::load::analysis::counts::Counted;
+use crate::load::analysis::findings::figure;
+use crate::load::analysis::recovery::Recovered;
+use crate::load::analysis::steps::{Experiment, Step, steps};
+use crate::load::analysis::{Analysis, Settings};
+use crate::load::chart::Chart;
+use crate::load::requests::Requests;
+
+/// The most connections: each needs two descriptors in the proxy, too.
+const CONNECTIONS_MAX: i64 = 8_192;
+/// The most requests of a measurement: an hour of them.
+const REQUESTS_MAX: u64 = 100_000_000;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AnalysisArguments {
+    /// Where report.md, data.json and the charts go; made if it is not there.
+    #[arg(long, value_name = "DIR", default_value = "ringway-analysis")]
+    out: PathBuf,
+    /// How many requests each measurement of balance sends.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = value_parser!(u64).range(1..=REQUESTS_MAX))]
+    requests: u64,
+    /// How many connections they come over.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..=CONNECTIONS_MAX))]
+    connections: u32,
+    /// What the keys are drawn from; the same seed gives the same keys.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// The engine of the proxy and of the load tester.
+    #[arg(long, value_name = "ENGINE", default_value = "auto", value_parser = PossibleValuesParser::new(ENGINES.map(|(name, _)| name)).map(engine))]
+    engine: EngineChoice,
+    /// Only these experiments.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = PossibleValuesParser::new(Experiment::ALL.map(Experiment::name)).map(experiment))]
+    only: Vec<Experiment>,
+}
+
+const ENGINES: [(&str, EngineChoice); 3] =
+    [("auto", EngineChoice::Auto), ("io_uring", EngineChoice::IoUring), ("epoll", EngineChoice::Epoll)];
+
+fn engine(name: String) -> EngineChoice {
+    ENGINES.iter().find(|(known, _)| *known == name).map_or(EngineChoice::Auto, |&(_, choice)| choice)
+}
+
+fn experiment(name: String) -> Experiment {
+    Experiment::ALL.into_iter().find(|known| known.name() == name).unwrap_or(Experiment::Balance)
+}
+
+/// The keys of the analysis: numbers of six digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Keys {
+    /// The smallest.
+    pub(super) first: u64,
+    /// How many there are, one after the other.
+    pub(super) count: NonZeroU64,
+    /// What they are drawn from, all with the same probability.
+    pub(super) seed: u64,
+}
+
+impl Keys {
+    fn of_six_digits(seed: u64) -> Keys {
+        Keys { first: 100_000, count: NonZeroU64::MIN.saturating_add(899_999), seed }
+    }
+}
+
+/// The field of a request that is its key.
+pub(super) const KEY_FIELD: &str = "X-Request-Id";
+
+/// What the load tester does for the analysis.
+#[derive(Clone, Copy)]
+pub(super) struct Tools {
+    /// GET requests to this address, each with a key in [`KEY_FIELD`].
+    pub(super) requests: fn(SocketAddr, Keys) -> Result<Requests, Failure>,
+    /// A chart as a vector picture and as a bitmap.
+    pub(super) draw: fn(&Chart) -> Result<(String, Vec<u8>), Failure>,
+}
+
+impl AnalysisArguments {
+    /// Measures and writes the report. After a signal nothing is written, and nothing that was started is left.
+    pub(super) fn run(&self, tools: Tools) -> Result<ExitCode, Failure> {
+        let begun = Instant::now();
+        let interrupt = Interrupt::catch()?;
+        let output = Output::prepare(&self.out)?;
+        limits::raise_descriptors();
+        let engine = cores::choose(self.engine)?;
+        let bench = Bench { settings: self.settings(), engine, interrupt: &interrupt, tools };
+        let steps = steps(if self.only.is_empty() { &Experiment::ALL } else { &self.only });
+        let mut analysis = Analysis {
+            circumstances: machine::circumstances(engine, self.command()),
+            settings: self.settings(),
+            counted: Vec::new(),
+            recovered: Vec::new(),
+        };
+        for (done, &step) in steps.iter().enumerate() {
+            let measured = measure(&bench, step, &mut analysis);
+            if interrupt.is_raised() {
+                let all = steps.len();
+                return Err(
+                    format!("stopped after {done} of {all} measurements; no report was written").into()
+                );
+            }
+            let outcome = measured.map_err(|failure| format!("{}: {failure}", step.label()))?;
+            tell(format_args!("({}/{}) {}: {outcome}", done + 1, steps.len(), step.label()));
+        }
+        analysis.circumstances.seconds = begun.elapsed().as_secs_f64();
+        output.write(&analysis, tools.draw)?;
+        tell(format_args!("{} s; see {}", begun.elapsed().as_secs(), output.report().display()));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings { requests: self.requests, connections: self.connections, seed: self.seed }
+    }
+
+    /// The command that repeats this.
+    fn command(&self) -> String {
+        let engine =
+            ENGINES.iter().find(|(_, choice)| *choice == self.engine).map_or("auto", |(name, _)| name);
+        let mut command = format!(
+            "ringway load analysis --requests {} --connections {} --seed {} --engine {engine}",
+            self.requests, self.connections, self.seed
+        );
+        if !self.only.is_empty() {
+            let names: Vec<&str> = self.only.iter().map(|experiment| experiment.name()).collect();
+            command.push_str(&format!(" --only {}", names.join(",")));
+        }
+        command
+    }
+}
+
+/// Makes one measurement and says in a few words what came of it.
+fn measure(bench: &Bench<'_>, step: Step, analysis: &mut Analysis) -> Result<String, Failure> {
+    Ok(match step {
+        Step::Count(case) => {
+            let counted = bench.count(case)?;
+            let outcome = outcome_of_count(&counted);
+            analysis.counted.push(counted);
+            outcome
+        }
+        Step::Kill(variant) => {
+            let recovered = bench.kill(variant)?;
+            let outcome = outcome_of_kill(&recovered);
+            analysis.recovered.push(recovered);
+            outcome
+        }
+    })
+}
+
+fn outcome_of_count(counted: &Counted) -> String {
+    let counts: Vec<String> = counted.answers.iter().map(|server| server.requests.to_string()).collect();
+    let largest = figure(counted.balance.largest_over_fair);
+    let unserved = match counted.unserved {
+        0 => String::new(),
+        unserved => format!(", {unserved} failed"),
+    };
+    format!("{}, the largest {largest} times fair{unserved}", counts.join(" "))
+}
+
+fn outcome_of_kill(recovered: &Recovered) -> String {
+    let replaced = recovered
+        .replaced_after_ms
+        .map_or_else(|| "not replaced".to_owned(), |after| format!("replaced after {after:.0} ms"));
+    format!("{replaced}, {} of {} requests failed", recovered.unserved(), recovered.requests)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        analysis: AnalysisArguments,
+    }
+
+    fn parse(arguments: &str) -> Result<AnalysisArguments, clap::Error> {
+        let words = std::iter::once("analysis").chain(arguments.split_whitespace());
+        Command::try_parse_from(words).map(|command| command.analysis)
+    }
+
+    #[test]
+    fn the_command_of_a_report_repeats_it() {
+        for (written, expected) in [
+            ("", "--requests 10000 --connections 64 --seed 1 --engine auto"),
+            (
+                "--seed 7 --only spread,recovery --engine epoll --requests 9",
+                "--requests 9 --connections 64 --seed 7 --engine epoll --only spread,recovery",
+            ),
+        ] {
+            let command = parse(written).unwrap().command();
+            assert_eq!(command, format!("ringway load analysis {expected}"));
+            let again = parse(command.trim_start_matches("ringway load analysis")).unwrap();
+            assert_eq!(again.command(), command);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for written in
+            ["--requests 0", "--connections 0", "--only balance,nothing", "--engine kqueue", "more"]
+        {
+            assert!(parse(written).is_err(), "{written}");
+        }
+    }
+
+    #[test]
+    fn keys_have_six_digits() {
+        let keys = Keys::of_six_digits(1);
+        assert_eq!((keys.first, keys.first + keys.count.get() - 1), (100_000, 999_999));
+    }
+}

@@ -1,0 +1,190 @@
+//! A Ringway with servers of its own, for one measurement. Whatever happens, none of its processes and files outlives it.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::RecvTimeoutError;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::admin::{Admin, is_active, replicas};
+use super::{configuration, leftovers};
+use crate::admin::status::Status;
+use crate::cli::cores::EngineKind;
+use crate::cli::load::interrupt::Interrupt;
+use crate::cli::{Failure, tell};
+use crate::load::analysis::steps::Step;
+
+/// How long all servers may take until keys go to them.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long an end in order may take: more than the configuration lets it take.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// So many of the log's last lines are shown if something failed.
+const LOG_LINES: usize = 10;
+
+/// The running program, ready.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    process: Process,
+    pub(super) http: SocketAddr,
+    pub(super) admin_address: SocketAddr,
+    pub(super) admin: Admin,
+}
+
+impl Proxy {
+    /// Starts it and waits until keys go to all of its servers.
+    pub(super) fn start(step: Step, engine: EngineKind, interrupt: &Interrupt) -> Result<Proxy, Failure> {
+        let mut process = Process::start(&configuration::text(step, engine))?;
+        let mut wait = Wait { until: Instant::now() + READY_WITHIN, interrupt };
+        let (http, admin_address) = loop {
+            if let Some(found) = addresses(&process.log()) {
+                break found;
+            }
+            process.wait_a_little(&mut wait)?;
+        };
+        let mut proxy = Proxy { process, http, admin_address, admin: Admin::new(admin_address)? };
+        while !proxy.is_ready(step.servers())? {
+            proxy.process.wait_a_little(&mut wait)?;
+        }
+        Ok(proxy)
+    }
+
+    fn is_ready(&self, servers: u32) -> Result<bool, Failure> {
+        let active = |status: &Status| replicas(status).iter().filter(|replica| is_active(replica)).count();
+        let looked = || Ok(self.admin.is_ready()? && active(&self.admin.status()?) == servers as usize);
+        looked().map_err(|failure: Failure| self.process.failure(&failure.to_string()))
+    }
+}
+
+/// How long, and for whom, one waits.
+struct Wait<'a> {
+    until: Instant,
+    interrupt: &'a Interrupt,
+}
+
+/// The process, and the folder with its configuration, its state and its log.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Process {
+    fn start(configuration: &str) -> Result<Process, Failure> {
+        let folder = tempfile::Builder::new().prefix("ringway-analysis-").tempdir().map_err(|error| {
+            format!("cannot make a folder in {}: {error}", std::env::temp_dir().display())
+        })?;
+        let file = folder.path().join("ringway.toml");
+        fs::write(&file, configuration).map_err(|error| format!("{}: {error}", file.display()))?;
+        let log = File::create(folder.path().join("ringway.log"))?;
+        let child = Command::new(std::env::current_exe()?)
+            .args(["run", "-c"])
+            .arg(&file)
+            // A Ctrl-C at the terminal is for the analysis alone, which then stops this in order.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("cannot start Ringway: {error}"))?;
+        Ok(Process { child, folder })
+    }
+
+    /// Lets a moment pass, unless there is nothing to wait for any more.
+    fn wait_a_little(&mut self, wait: &mut Wait<'_>) -> Result<(), Failure> {
+        if let Some(status) = self.child.try_wait()? {
+            return Err(self.failure(&format!("Ringway ended ({status})")));
+        }
+        if Instant::now() >= wait.until {
+            let seconds = READY_WITHIN.as_secs();
+            return Err(self.failure(&format!("Ringway and its servers were not ready within {seconds} s")));
+        }
+        match wait.interrupt.signalled().recv_timeout(LOOK_EVERY) {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => Err("interrupted".into()),
+        }
+    }
+
+    fn failure(&self, what: &str) -> Failure {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
+        let last: String = last.iter().map(|line| format!("\n  {}", printable(line))).collect();
+        format!("{what}; the last lines of its log:{last}").into()
+    }
+
+    /// What it logged, as far as it is text. It is short: a line for each event of a run of seconds.
+    fn log(&self) -> String {
+        let bytes = fs::read(self.folder.path().join("ringway.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Ends it in order, or after [`STOP_WITHIN`] at once.
+    fn end(&mut self) -> io::Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            // It has not been waited for, so that the number still means it.
+            kill_process(pid, Signal::TERM)?;
+        }
+        let until = Instant::now() + STOP_WITHIN;
+        while Instant::now() < until {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        tell("ringway: the Ringway that was measured did not stop in time, and is killed");
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            tell(format_args!("ringway: cannot stop the Ringway that was measured: {error}"));
+        }
+        // None, unless it was killed or died: its servers outlive it then, for the next one to find them.
+        leftovers::kill(self.folder.path());
+    }
+}
+
+/// The addresses for clients and for the operator, once both are in the log.
+fn addresses(log: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let address = |whom: &str| {
+        // The last line may not be whole yet.
+        let mut lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        let line = lines.find(|line| line.contains(&format!("listening for {whom} ")))?;
+        line.split_once("address=")?.1.split_whitespace().next()?.parse().ok()
+    };
+    Some((address("clients")?, address("the operator")?))
+}
+
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_from_whole_lines_only() {
+        let log = "2026 INFO listening for clients address=127.0.0.1:35501\n\
+                   2026 INFO listening for the operator address=127.0.0.1:40587\n2026 INFO starting";
+        let found = addresses(log).map(|(http, admin)| (http.port(), admin.port()));
+        assert_eq!(found, Some((35_501, 40_587)));
+        let cut = &log[..log.find("587").unwrap()];
+        assert_eq!(addresses(cut), None);
+        assert_eq!(addresses(""), None);
+    }
+}
