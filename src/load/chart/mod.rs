@@ -1,4 +1,26 @@
-//! Charts as values: what they show, apart from how it is drawn.
+//! Charts as values: what they show; and drawn, as vector pictures and as bitmaps.
+//!
+//! The way of a chart: [`lines`] or [`bars`] lay it out on a [`sheet`] and give a [`scene`], shapes and texts in their
+//! places, from which [`svg`] and [`png`] draw the same picture. The font is embedded, so that the same chart gives the
+//! same bytes on every machine.
+
+mod bars;
+mod font;
+mod legend;
+mod lines;
+mod marks;
+mod number;
+mod paint;
+mod png;
+mod ruler;
+mod scene;
+mod sheet;
+mod svg;
+#[cfg(test)]
+mod tests;
+
+use font::Fonts;
+use scene::Scene;
 
 /// A picture with axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -7,6 +29,54 @@ pub enum Chart {
     Lines(LineChart),
     /// Values of things that have names.
     Bars(BarChart),
+}
+
+/// Why a chart could not be drawn. No value of a chart is a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChartError {
+    /// The embedded font cannot be read.
+    #[error("the font of the charts is damaged")]
+    Font,
+    /// The library that draws refused.
+    #[error("the chart could not be drawn")]
+    Drawing,
+    /// The bitmap could not be compressed.
+    #[error("the chart could not be written as PNG")]
+    Encoding,
+}
+
+impl Chart {
+    /// The chart as an SVG document of 960 x 540.
+    ///
+    /// # Errors
+    /// None that depends on the chart.
+    pub fn svg(&self) -> Result<String, ChartError> {
+        let fonts = Fonts::embedded()?;
+        svg::document(&self.scene(&fonts), &fonts.clean(self.title()))
+    }
+
+    /// The chart as a PNG file of 1,920 x 1,080 pixels.
+    ///
+    /// # Errors
+    /// None that depends on the chart.
+    pub fn png(&self) -> Result<Vec<u8>, ChartError> {
+        let fonts = Fonts::embedded()?;
+        png::file(&self.scene(&fonts), &fonts)
+    }
+
+    fn title(&self) -> &str {
+        match self {
+            Chart::Lines(chart) => &chart.title,
+            Chart::Bars(chart) => &chart.title,
+        }
+    }
+
+    fn scene(&self, fonts: &Fonts) -> Scene {
+        match self {
+            Chart::Lines(chart) => lines::scene(chart, fonts),
+            Chart::Bars(chart) => bars::scene(chart, fonts),
+        }
+    }
 }
 
 /// Values over a continuous axis.
@@ -71,7 +141,8 @@ pub enum Scale {
 pub struct Series {
     /// What it is, for the legend.
     pub name: String,
-    /// Its points, in order of x.
+    /// Its points, in order of x. One that has no place on the axes (not a number, infinite, not above zero on a
+    /// logarithmic axis) interrupts the line.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -98,6 +169,6 @@ pub struct BarGroup {
 pub struct Bar {
     /// Its height.
     pub value: f64,
-    /// A standard deviation or the like, drawn as a whisker up and down.
+    /// A standard deviation or the like, drawn as a whisker up and down. What it is belongs into the subtitle.
     pub spread: Option<f64>,
 }

@@ -31,7 +31,6 @@ use crate::load::analysis::findings::figure;
 use crate::load::analysis::recovery::Recovered;
 use crate::load::analysis::steps::{Experiment, Step, steps};
 use crate::load::analysis::{Analysis, Settings};
-use crate::load::chart::Chart;
 use crate::load::requests::Requests;
 
 /// The most connections: each needs two descriptors in the proxy, too.
@@ -97,8 +96,6 @@ pub(super) const KEY_FIELD: &str = "X-Request-Id";
 pub(super) struct Tools {
     /// GET requests to this address, each with a key in [`KEY_FIELD`].
     pub(super) requests: fn(SocketAddr, Keys) -> Result<Requests, Failure>,
-    /// A chart as a vector picture and as a bitmap.
-    pub(super) draw: fn(&Chart) -> Result<(String, Vec<u8>), Failure>,
 }
 
 impl AnalysisArguments {
@@ -129,7 +126,7 @@ impl AnalysisArguments {
             tell(format_args!("({}/{}) {}: {outcome}", done + 1, steps.len(), step.label()));
         }
         analysis.circumstances.seconds = begun.elapsed().as_secs_f64();
-        output.write(&analysis, tools.draw)?;
+        output.write(&analysis)?;
         tell(format_args!("{} s; see {}", begun.elapsed().as_secs(), output.report().display()));
         Ok(ExitCode::SUCCESS)
     }
