@@ -25,7 +25,7 @@ pub fn balance(analysis: &Analysis, family: Family, bounded: bool) -> Option<Nam
     let measured: Vec<&Counted> = family.variants().filter_map(counted).collect();
     let first = measured.first()?;
     let group = |counted: &&Counted| BarGroup {
-        label: counted.variant.label.to_owned(),
+        label: group_label(&counted.variant),
         bars: counted
             .answers
             .iter()
@@ -59,7 +59,7 @@ pub fn mean(analysis: &Analysis, family: Family) -> Option<NamedChart> {
     };
     let chart = Chart::Bars(BarChart {
         title: format!("Requests per server, mean and standard deviation: {}", family.label()),
-        subtitle: subtitle(analysis, false),
+        subtitle: format!("{}; whiskers: one standard deviation up and down", subtitle(analysis, false)),
         x_label: "Servers".to_owned(),
         y: linear("Requests"),
         legend: compared.iter().map(|variant| variant.label.to_owned()).collect(),
@@ -113,7 +113,7 @@ pub fn bound(analysis: &Analysis, family: Family) -> Option<NamedChart> {
         .filter_map(|variant| {
             let free = analysis.counted(variant, SERVERS, false)?;
             let bounded = analysis.counted(variant, SERVERS, true)?;
-            Some(BarGroup { label: variant.label.to_owned(), bars: vec![largest(free), largest(bounded)] })
+            Some(BarGroup { label: group_label(variant), bars: vec![largest(free), largest(bounded)] })
         })
         .collect();
     if groups.is_empty() {
@@ -179,6 +179,11 @@ pub(super) fn compared(analysis: &Analysis, family: Family, bounded: bool) -> Ve
 fn subtitle(analysis: &Analysis, bounded: bool) -> String {
     let bound = if bounded { format!(", bounded_load = {BOUNDED_LOAD}") } else { String::new() };
     format!("{} requests, keys of six digits at random{bound}", analysis.settings.requests)
+}
+
+/// There are six groups side by side.
+fn group_label(variant: &Variant) -> String {
+    variant.label.replace("cryptographic", "crypto.")
 }
 
 fn name(what: &str, family: Family, bounded: bool) -> String {

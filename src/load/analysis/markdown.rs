@@ -1,17 +1,26 @@
 //! Tables and pictures in Markdown.
 
-/// A table; the first column is aligned to the left, the others to the right.
+/// A table.
 pub(super) struct Table {
     text: String,
 }
 
 impl Table {
-    /// With these heads of columns.
-    pub(super) fn headed(heads: &[&str]) -> Table {
+    /// Of figures: all but the first column are aligned to the right.
+    pub(super) fn of_figures(heads: &[&str]) -> Table {
+        Table::headed(heads, "---:|")
+    }
+
+    /// Of texts: all columns are aligned to the left.
+    pub(super) fn of_texts(heads: &[&str]) -> Table {
+        Table::headed(heads, "---|")
+    }
+
+    fn headed(heads: &[&str], others: &str) -> Table {
         let mut table = Table { text: String::new() };
         table.row(heads);
-        let rest = "---:|".repeat(heads.len().saturating_sub(1));
-        table.text.push_str(&format!("|---|{rest}\n"));
+        let others = others.repeat(heads.len().saturating_sub(1));
+        table.text.push_str(&format!("|---|{others}\n"));
         table
     }
 
@@ -41,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_table_has_its_heads_and_rows_and_no_cell_breaks_it() {
-        let mut table = Table::headed(&["a", "b"]);
+        let mut table = Table::of_figures(&["a", "b"]);
         table.row(&["x|y", "1\n2"]);
         assert_eq!(table.text(), "| a | b |\n|---|---:|\n| x\\|y | 1 2 |\n");
     }

@@ -66,6 +66,13 @@ pub struct Settings {
     pub seed: u64,
 }
 
+impl Settings {
+    /// The connections of measurements with a bound.
+    pub fn bounded_connections(&self) -> u32 {
+        self.connections.max(steps::BOUNDED_CONNECTIONS_MIN)
+    }
+}
+
 impl Analysis {
     /// The measurement of one placement over so many servers, if it was made.
     pub fn counted(&self, variant: &Variant, servers: u32, bounded: bool) -> Option<&Counted> {

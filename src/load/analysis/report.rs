@@ -6,8 +6,7 @@ use super::findings::{self, figure};
 use super::markdown::{Table, picture};
 use super::recovery::Recovered;
 use super::steps::{
-    BOUNDED_CONNECTIONS_MIN, BOUNDED_DELAY, FEWEST, KILL_AFTER, MOST, SERVERS, SERVERS_COMPARED, STEADY_FOR,
-    STEADY_PER_SECOND,
+    BOUNDED_DELAY, FEWEST, KILL_AFTER, MOST, SERVERS, SERVERS_COMPARED, STEADY_FOR, STEADY_PER_SECOND,
 };
 use super::variant::{BOUNDED_LOAD, Family, GIVEN};
 use super::{Analysis, Circumstances};
@@ -72,7 +71,7 @@ impl Report {
     /// What system A wants to see, and where it is.
     fn asked(&mut self, analysis: &Analysis) {
         self.paragraph("## What was asked for, and what came out");
-        let mut table = Table::headed(&["asked for", "in short", "section"]);
+        let mut table = Table::of_texts(&["asked for", "in short", "section"]);
         let rows = [
             ("requests per server for N = 3, as bars", short_balance(analysis), "1"),
             ("mean and standard deviation for N = 2 to 6", short_spread(analysis), "2"),
@@ -127,7 +126,7 @@ impl Report {
              key's order. Each server takes {} ms for an answer here, with {} connections, so that there is something in \
              flight.",
             BOUNDED_DELAY.as_millis(),
-            analysis.settings.connections.max(BOUNDED_CONNECTIONS_MIN)
+            analysis.settings.bounded_connections()
         ));
         for family in Family::ALL {
             self.paragraph(format!("### {}", title(family)));
@@ -223,8 +222,8 @@ fn balance_table(analysis: &Analysis, family: Family, bounded: bool) -> String {
     let names: Vec<String> = (1..=SERVERS).map(|number| format!("server {number}")).collect();
     let mut heads = vec!["placement"];
     heads.extend(names.iter().map(String::as_str));
-    heads.extend(["standard deviation", "by keys at random", "largest by fair"]);
-    let mut table = Table::headed(&heads);
+    heads.extend(["standard deviation", "times keys at random", "largest by fair"]);
+    let mut table = Table::of_figures(&heads);
     for counted in family.variants().filter_map(|variant| analysis.counted(variant, SERVERS, bounded)) {
         let mut cells = vec![counted.variant.label.to_owned()];
         cells.extend(counted.answers.iter().map(|server| server.requests.to_string()));
@@ -244,7 +243,7 @@ fn spread_table(analysis: &Analysis, family: Family, bounded: bool) -> String {
     let names = SERVERS_COMPARED.map(|servers| format!("N = {servers}"));
     let mut heads = vec!["mean ± standard deviation"];
     heads.extend(names.iter().map(String::as_str));
-    let mut table = Table::headed(&heads);
+    let mut table = Table::of_figures(&heads);
     let row = |label: &str, variant, deviation: fn(&Counted) -> f64| -> Vec<String> {
         let counted =
             SERVERS_COMPARED.into_iter().filter_map(|servers| analysis.counted(variant, servers, bounded));
@@ -263,7 +262,7 @@ fn spread_table(analysis: &Analysis, family: Family, bounded: bool) -> String {
 }
 
 fn bounded_table(analysis: &Analysis, family: Family) -> String {
-    let mut table = Table::headed(&[
+    let mut table = Table::of_figures(&[
         "N = 3",
         "largest by fair, without",
         "with the bound",
@@ -288,7 +287,7 @@ fn bounded_table(analysis: &Analysis, family: Family) -> String {
 }
 
 fn recovery_table(recovered: &[Recovered]) -> String {
-    let mut table = Table::headed(&[
+    let mut table = Table::of_figures(&[
         "placement",
         "killed",
         "replaced after",

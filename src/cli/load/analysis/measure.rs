@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::bounded;
+use crossbeam::channel::{bounded, select};
 
 use super::admin::{aborted_after_head, replicas, retries};
 use super::incident::{self, Killed};
@@ -19,9 +19,7 @@ use crate::cli::load::run;
 use crate::load::analysis::Settings;
 use crate::load::analysis::counts::{Counted, Server};
 use crate::load::analysis::recovery::{Incident, Recovered};
-use crate::load::analysis::steps::{
-    BOUNDED_CONNECTIONS_MIN, Case, KILL_AFTER, STEADY_FOR, STEADY_PER_SECOND, Step,
-};
+use crate::load::analysis::steps::{Case, KILL_AFTER, STEADY_FOR, STEADY_PER_SECOND, Step};
 use crate::load::analysis::variant::Variant;
 use crate::load::plan::{Arrivals, End, Pace, Plan};
 use crate::load::progress::{Phase, Progress};
@@ -29,6 +27,8 @@ use crate::load::record::Record;
 
 /// How long a request may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two looks at whether the proxy runs still.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The field of an answer that names the server.
 const SERVER_FIELD: &str = "x-replica";
 
@@ -47,7 +47,7 @@ impl Bench<'_> {
         let proxy = Proxy::start(step, self.engine, self.interrupt)?;
         let servers = servers(&proxy.admin.status()?);
         let plan = self.plan(proxy.http, step, Pace::Closed, End::Requests(self.settings.requests))?;
-        let record = self.load(&plan, &mut |_| {})?;
+        let record = self.load(&proxy, &plan, &mut |_| {})?;
         Ok(Counted::of(case, &servers, &record, retries(&proxy.admin.status()?)))
     }
 
@@ -59,7 +59,7 @@ impl Bench<'_> {
             servers(&proxy.admin.status()?).into_iter().map(|server| server.name).collect();
         let pace = Pace::Open { per_second: STEADY_PER_SECOND, arrivals: Arrivals::Even };
         let plan = self.plan(proxy.http, step, pace, End::After(STEADY_FOR))?;
-        let (record, began, killed) = self.load_and_kill(&plan, proxy.admin_address)?;
+        let (record, began, killed) = self.load_and_kill(&proxy, &plan)?;
         let status = proxy.admin.status()?;
         let incident = Incident {
             killed: killed.server,
@@ -73,14 +73,15 @@ impl Bench<'_> {
 
     /// Also when the measurement began: the earliest moment that the load tester's reports point to, since each of them
     /// comes a little later than what it tells.
-    fn load_and_kill(&self, plan: &Plan, admin: SocketAddr) -> Result<(Record, Instant, Killed), Failure> {
+    fn load_and_kill(&self, proxy: &Proxy, plan: &Plan) -> Result<(Record, Instant, Killed), Failure> {
+        let admin = proxy.admin_address;
         let (tell_began, tells_began) = bounded(1);
         thread::scope(|scope| {
             let killer = scope.spawn(move || {
                 incident::kill_busiest(admin, &tells_began, KILL_AFTER).map_err(|failure| failure.to_string())
             });
             let mut began: Option<Instant> = None;
-            let record = self.load(plan, &mut |progress: &Progress| {
+            let record = self.load(proxy, plan, &mut |progress: &Progress| {
                 if progress.phase != Phase::Measuring {
                     return;
                 }
@@ -94,19 +95,42 @@ impl Bench<'_> {
             });
             drop(tell_began);
             let killed = killer.join().map_err(|_| "the thread that kills a server panicked")?;
+            let record = record?;
             let began = began.ok_or("the load tester did not say when it began")?;
-            Ok((record?, began, killed?))
+            Ok((record, began, killed?))
         })
     }
 
-    fn load(&self, plan: &Plan, watch: &mut dyn FnMut(&Progress)) -> Result<Record, Failure> {
-        let record = run::execute(plan, self.engine, self.interrupt, watch)?;
-        if record.interrupted { Err("interrupted".into()) } else { Ok(record) }
+    /// Ends early at a signal, and if the proxy ends: nobody would answer the rest.
+    fn load(&self, proxy: &Proxy, plan: &Plan, watch: &mut dyn FnMut(&Progress)) -> Result<Record, Failure> {
+        let (end, ended) = Interrupt::by_sender();
+        let signalled = self.interrupt.signalled();
+        let record = thread::scope(|scope| {
+            let (running, over) = bounded::<()>(0);
+            scope.spawn(move || {
+                while !proxy.has_ended() {
+                    select! {
+                        recv(over) -> _ => return,
+                        recv(signalled) -> _ => break,
+                        default(LOOK_EVERY) => {}
+                    }
+                }
+                drop(end);
+            });
+            let record = run::execute(plan, self.engine, &ended, watch);
+            drop(running);
+            record
+        })?;
+        match (proxy.has_ended(), record.interrupted) {
+            (true, _) => Err(proxy.failure("Ringway ended while it was measured")),
+            (false, true) => Err("interrupted".into()),
+            (false, false) => Ok(record),
+        }
     }
 
     fn plan(&self, address: SocketAddr, step: Step, pace: Pace, end: End) -> Result<Plan, Failure> {
-        let least = if step.is_bounded() { BOUNDED_CONNECTIONS_MIN } else { 1 };
-        let connections = self.settings.connections.max(least);
+        let connections =
+            if step.is_bounded() { self.settings.bounded_connections() } else { self.settings.connections };
         Ok(Plan {
             address,
             requests: (self.tools.requests)(address, Keys::of_six_digits(self.settings.seed))?,

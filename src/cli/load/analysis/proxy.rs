@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::RecvTimeoutError;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 
 use super::admin::{Admin, is_active, replicas};
@@ -56,10 +56,23 @@ impl Proxy {
         Ok(proxy)
     }
 
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&self) -> bool {
+        let pid = i32::try_from(self.process.child.id()).ok().and_then(Pid::from_raw);
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        // An error says that there is no such child.
+        pid.is_none_or(|pid| waitid(WaitId::Pid(pid), look).map_or(true, |status| status.is_some()))
+    }
+
+    /// A failure, with what it logged last.
+    pub(super) fn failure(&self, what: &str) -> Failure {
+        self.process.failure(what)
+    }
+
     fn is_ready(&self, servers: u32) -> Result<bool, Failure> {
         let active = |status: &Status| replicas(status).iter().filter(|replica| is_active(replica)).count();
         let looked = || Ok(self.admin.is_ready()? && active(&self.admin.status()?) == servers as usize);
-        looked().map_err(|failure: Failure| self.process.failure(&failure.to_string()))
+        looked().map_err(|failure: Failure| self.failure(&failure.to_string()))
     }
 }
 

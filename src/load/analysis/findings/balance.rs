@@ -22,7 +22,8 @@ pub fn balance(analysis: &Analysis, family: Family) -> Vec<String> {
         ));
     }
     if !uneven.is_empty() {
-        let names: Vec<String> = uneven.iter().map(|counted| lopsided(counted)).collect();
+        let alike = uneven.chunk_by(|one, other| one.answers == other.answers);
+        let names: Vec<String> = alike.map(lopsided).collect();
         sentences.push(format!("Further from even than chance explains: {}.", names.join("; ")));
     }
     if family == Family::Slots {
@@ -31,7 +32,10 @@ pub fn balance(analysis: &Analysis, family: Family) -> Vec<String> {
     sentences
 }
 
-fn lopsided(counted: &Counted) -> String {
+/// Placements with the same counts.
+fn lopsided(alike: &[&Counted]) -> String {
+    let names: Vec<String> = alike.iter().map(|counted| code(&counted.variant)).collect();
+    let Some(counted) = alike.first() else { return String::new() };
     let of_random = counted.balance.over_random().map(figure).unwrap_or_default();
     let busiest = counted.busiest().map_or_else(String::new, |server| {
         format!("{} got {:.1} % of the requests, ", server.name, counted.percent(server))
@@ -39,7 +43,7 @@ fn lopsided(counted: &Counted) -> String {
     let largest = figure(counted.balance.largest_over_fair);
     format!(
         "{} ({busiest}{largest} times a fair share; {of_random} times the standard deviation of keys at random)",
-        code(&counted.variant)
+        listed(&names)
     )
 }
 
@@ -157,13 +161,13 @@ fn probings(analysis: &Analysis) -> Option<String> {
 
 fn probing(analysis: &Analysis, linear: &Variant, quadratic: &Variant) -> String {
     let function = linear.name.trim_end_matches("-linear");
-    let differing = SERVERS_COMPARED
+    let differing: Vec<String> = SERVERS_COMPARED
         .into_iter()
         .filter_map(|n| Some((analysis.counted(linear, n, false)?, analysis.counted(quadratic, n, false)?)))
         .filter(|(linear, quadratic)| linear.answers != quadratic.answers)
-        .count();
-    let all = SERVERS_COMPARED.len();
-    if differing == 0 {
+        .map(|(linear, _)| linear.servers.to_string())
+        .collect();
+    if differing.is_empty() {
         return format!("with `{function}` every count stays the same");
     }
     let means = (mean_over_random(analysis, linear), mean_over_random(analysis, quadratic));
@@ -171,10 +175,11 @@ fn probing(analysis: &Analysis, linear: &Variant, quadratic: &Variant) -> String
     let verdict = match after / before {
         less if less < 0.9 => "more even",
         more if more > 1.1 => "less even",
-        _ => "about as even",
+        _ => "about as even, so that their lines lie on each other",
     };
     format!(
-        "with `{function}` other counts at {differing} of {all} N, on the average {verdict} ({} and {} times keys at random)",
+        "with `{function}` other counts at N = {}, on the average {verdict} ({} and {} times keys at random)",
+        listed(&differing),
         figure(before),
         figure(after)
     )

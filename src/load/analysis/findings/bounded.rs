@@ -5,8 +5,8 @@ use crate::load::analysis::Analysis;
 use crate::load::analysis::counts::Counted;
 use crate::load::analysis::variant::{BOUNDED_LOAD, Family};
 
-/// The bound is one on what is in flight, at every moment; sums over a run may exceed it by what the first and the last
-/// moments are in it.
+/// The bound holds for what is in flight at every moment; sums over a run, with its first and last moments, may exceed it by
+/// this part of it.
 const TOLERANCE: f64 = 0.02;
 /// What is less than this many percent more of the requests is not worth a word.
 const NOTHING_PERCENT: f64 = 0.5;
@@ -20,35 +20,45 @@ pub fn bounded(analysis: &Analysis, family: Family) -> Vec<String> {
     if pairs.is_empty() {
         return Vec::new();
     }
-    let mut sentences = vec![kept(&pairs)];
+    let mut sentences = vec![kept(&pairs, analysis.settings.bounded_connections())];
     sentences.extend(price(&pairs));
     sentences.extend(untouched(&pairs));
     sentences
 }
 
 /// Whether the bound is kept.
-fn kept(pairs: &[(&Counted, &Counted)]) -> String {
-    let limit = BOUNDED_LOAD * (1.0 + TOLERANCE);
+fn kept(pairs: &[(&Counted, &Counted)], connections: u32) -> String {
     let largest = |counted: &Counted| counted.balance.largest_over_fair;
     let most = |bounded: bool| {
         let of = |&(free, bound): &(&Counted, &Counted)| largest(if bounded { bound } else { free });
         pairs.iter().map(of).fold(0.0, f64::max)
     };
-    let over = pairs.iter().filter(|(_, bound)| largest(bound) > limit).count();
-    let fell = format!(
-        "The largest share of any measurement was {} times a fair one without the bound, and {} times with it",
-        figure(most(false)),
-        figure(most(true))
-    );
-    if over == 0 {
-        format!("{fell}: the bound of {BOUNDED_LOAD} was kept in all {} measurements.", pairs.len())
+    let limits = pairs.iter().map(|(_, bound)| in_flight_over_fair(connections, bound.servers));
+    let rounded = limits.fold(BOUNDED_LOAD, f64::max);
+    let exceeds = |bound: &Counted| {
+        largest(bound) > in_flight_over_fair(connections, bound.servers) * (1.0 + TOLERANCE)
+    };
+    let over = pairs.iter().filter(|(_, bound)| exceeds(bound)).count();
+    let all = pairs.len();
+    let verdict = if over == 0 {
+        format!("the bound was kept in all {all} measurements")
     } else {
-        format!(
-            "{fell}: in {over} of {} measurements that is more than the bound of {BOUNDED_LOAD}, which limits what a server has \
-             in flight at a moment and not its sum of requests.",
-            pairs.len()
-        )
-    }
+        format!("in {over} of {all} measurements that is more than the bound")
+    };
+    format!(
+        "The largest share of any measurement was {} times a fair one without the bound, and {} times with it: {verdict}. \
+         (It limits what a server has in flight at a moment, rounded up to whole requests: with {connections} in flight that \
+         is up to {} times a fair share.)",
+        figure(most(false)),
+        figure(most(true)),
+        figure(rounded)
+    )
+}
+
+/// What a server may have in flight, by its fair share, while all connections have a request under way.
+fn in_flight_over_fair(connections: u32, servers: u32) -> f64 {
+    let fair = f64::from(connections) / f64::from(servers);
+    (BOUNDED_LOAD * f64::from(connections + 1) / f64::from(servers)).ceil() / fair
 }
 
 /// What it costs: requests that did not go where their key says.
@@ -95,12 +105,18 @@ mod tests {
     use crate::load::analysis::variant::{GIVEN, RENDEZVOUS};
 
     #[test]
+    fn a_bound_is_rounded_up_to_whole_requests() {
+        assert_eq!(in_flight_over_fair(192, 6), 41.0 / 32.0);
+        assert_eq!(in_flight_over_fair(192, 3), 81.0 / 64.0);
+    }
+
+    #[test]
     fn a_bound_that_is_kept_is_said_to_be_with_its_price() {
         let analysis =
             with_counts(vec![counted(GIVEN, false, &[840, 80, 80]), counted(GIVEN, true, &[410, 400, 190])]);
         let text = bounded(&analysis, Family::Slots).join(" ");
         assert!(text.contains("2.52 times a fair one without the bound, and 1.23 times with it"), "{text}");
-        assert!(text.contains("was kept in all 1 measurements"), "{text}");
+        assert!(text.contains("the bound was kept in all 1 measurements"), "{text}");
         assert!(text.contains("at least 43.0 % of the requests"), "{text}");
         assert!(!text.contains("even anyway"), "{text}");
     }
