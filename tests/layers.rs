@@ -61,6 +61,8 @@ const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("socket2", &["engine/", "cli/"]),
     ("io_uring", &["engine/", "cli/"]),
     ("plotters", &["load/chart/"]),
+    ("ab_glyph", &["load/chart/"]),
+    ("png", &["load/chart/"]),
     ("hdrhistogram", &["load/latency"]),
     ("csv", &["load/output/"]),
     ("indicatif", &["cli/load/"]),

@@ -7,6 +7,7 @@
 
 pub mod analysis;
 pub mod chart;
+pub mod charts;
 pub mod client;
 pub mod failure;
 pub mod latency;

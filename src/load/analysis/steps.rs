@@ -15,9 +15,10 @@ pub const MOST: u32 = 6;
 /// How long a server takes for an answer where loads are bounded, so that what is in flight on it is its work and not the
 /// accident of a moment.
 pub const BOUNDED_DELAY: Duration = Duration::from_millis(5);
-/// Connections where loads are bounded, at least: twice the 16 requests in flight below which no bound applies, for each of
-/// six servers.
-pub const BOUNDED_CONNECTIONS_MIN: u32 = 192;
+/// No bound applies to a server that has fewer requests in flight.
+const IN_FLIGHT_FLOOR: u32 = 16;
+/// Connections where loads are bounded, at least: a fair share of them is well above that floor even among six servers.
+pub const BOUNDED_CONNECTIONS_MIN: u32 = 2 * IN_FLIGHT_FLOOR * MOST;
 /// The steady load under which a server is killed, in requests per second.
 pub const STEADY_PER_SECOND: f64 = 2_000.0;
 /// How long that lasts.
@@ -158,11 +159,5 @@ mod tests {
                 assert!(!steps[..index].contains(step), "{experiments:?}: {step:?} twice");
             }
         }
-    }
-
-    #[test]
-    fn a_bound_applies_to_six_servers_with_so_many_connections() {
-        const IN_FLIGHT_FLOOR: u32 = 16;
-        assert!(BOUNDED_CONNECTIONS_MIN / MOST >= 2 * IN_FLIGHT_FLOOR);
     }
 }

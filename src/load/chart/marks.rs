@@ -8,12 +8,12 @@ use super::sheet::Sheet;
 const SIZE: f64 = 13.5;
 /// The height of a row.
 const ROW: f64 = 19.0;
-/// More rows than this would leave little of the plot: texts are shortened, then left out.
+/// More rows than this would leave little of the plot: texts are shortened, then some are left out.
 const ROWS_MAX: usize = 5;
 /// Between a line and its text, and between a text and the next line.
 const GAP: f64 = 5.0;
-/// More marks than this are drawn without a text from here on.
-const TEXTS_MAX: usize = 40;
+/// Texts are not shortened to less than this.
+const SHORTEST: f64 = 90.0;
 
 /// A mark whose place is known.
 #[derive(Clone, Debug)]
@@ -47,22 +47,35 @@ impl Sheet<'_> {
         let placed = |(x, text): (f64, String)| Placed { x, text, row: None, is_left: false };
         let mut marks: Vec<Placed> = marks.map(placed).collect();
         marks.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let mut text_max = (right - left) * 0.6;
-        while text_max > 3.0 * SIZE {
-            let rows = self.place(&mut marks, (left, right), text_max);
-            if rows <= ROWS_MAX {
-                break;
+        let mut text_max = self.place_all(&mut marks, (left, right));
+        // Where even short texts have no room, every second one is given up, and so on.
+        while text_max.is_none() {
+            let mut with_text = marks.iter_mut().filter(|mark| !mark.text.is_empty());
+            while let (Some(_), Some(mark)) = (with_text.next(), with_text.next()) {
+                mark.text.clear();
             }
-            text_max *= 0.8;
+            text_max = self.place_all(&mut marks, (left, right));
         }
-        let is_shown = |row: &usize| *row < ROWS_MAX;
-        marks.iter_mut().for_each(|mark| mark.row = mark.row.filter(is_shown));
         let rows = marks.iter().filter_map(|mark| mark.row).max().map_or(0, |row| row + 1);
         self.free.top += rows as f64 * ROW;
         for mark in &mut marks {
-            mark.text = self.fonts.fit(&mark.text, SIZE, Weight::Regular, text_max, Give::End);
+            let width = text_max.unwrap_or_default();
+            mark.text = self.fonts.fit(&mark.text, SIZE, Weight::Regular, width, Give::End);
         }
         marks
+    }
+
+    /// Gives each mark with a text a row; how wide the texts may be, or `None` if there are too many.
+    fn place_all(&self, marks: &mut [Placed], (left, right): (f64, f64)) -> Option<f64> {
+        let widest = (right - left) * 0.6;
+        if marks.iter().filter(|mark| !mark.text.is_empty()).count() <= 1 {
+            self.place(marks, (left, right), widest);
+            return Some(widest);
+        }
+        let widths = std::iter::successors(Some(widest), |width| Some(width * 0.8));
+        widths
+            .take_while(|width| *width >= SHORTEST)
+            .find(|width| self.place(marks, (left, right), *width) <= ROWS_MAX)
     }
 
     /// Gives each mark a row; how many rows there are.
@@ -81,19 +94,24 @@ impl Sheet<'_> {
                 limit = limit.min(mark.x - reach);
             }
         }
-        for (index, mark) in marks.iter_mut().enumerate() {
-            mark.row = (!mark.text.is_empty() && index < TEXTS_MAX).then_some(0);
+        for mark in marks.iter_mut() {
+            mark.row = (!mark.text.is_empty()).then_some(0);
         }
         // A text is above all lines that stand below it. Each round settles at least one row.
         for _ in 0..=ROWS_MAX {
             let before: Vec<Placed> = marks.to_vec();
             for (index, mark) in marks.iter_mut().enumerate() {
                 let (from, to) = mark.span(widths[index]);
-                let below = before.iter().enumerate().filter(|(other, placed)| {
-                    let is_within = (from..=to).contains(&placed.x);
+                let (x, is_left) = (mark.x, mark.is_left);
+                let is_below = |other: usize, placed: &Placed| {
                     // Of two in the same place the one further right is below.
-                    *other != index && is_within && (placed.x != mark.x || *other > index)
-                });
+                    let is_crossing = (from..=to).contains(&placed.x) && (placed.x != x || other > index);
+                    // Texts that face each other may meet between their lines.
+                    let is_facing =
+                        !is_left && placed.is_left && placed.x > x && placed.span(widths[other]).0 < to;
+                    other != index && (is_crossing || is_facing)
+                };
+                let below = before.iter().enumerate().filter(|(other, placed)| is_below(*other, placed));
                 let lowest = below.filter_map(|(_, placed)| placed.row).max().map_or(0, |row| row + 1);
                 mark.row = mark.row.map(|row| row.max(lowest));
             }

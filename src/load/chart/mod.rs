@@ -1,15 +1,16 @@
 //! Charts as values: what they show; and drawn, as vector pictures and as bitmaps.
 //!
-//! The way of a chart: [`lines`] or [`bars`] lay it out on a [`sheet`] and give a [`scene`], shapes and texts in their
-//! places, from which [`svg`] and [`png`] draw the same picture. The font is embedded, so that the same chart gives the
+//! The way of a chart: `lines` or `bars` lay it out on a `sheet` and give a `scene`, shapes and texts in their places,
+//! from which `svg` and `png` draw the same picture. The font is embedded, so that the same chart gives the
 //! same bytes on every machine.
 
 mod bars;
 mod font;
+mod indexed;
 mod legend;
 mod lines;
 mod marks;
-mod number;
+pub(super) mod number;
 mod paint;
 mod png;
 mod ruler;

@@ -39,13 +39,18 @@ impl Format {
     }
 }
 
+/// A count, exactly.
+pub(in crate::load) fn count(count: u64) -> String {
+    grouped(&count.to_string())
+}
+
 /// A number that stands for itself, to three significant digits; whole numbers below a million exactly.
-pub(super) fn short(value: f64) -> String {
+pub(in crate::load) fn short(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 {
         return "0".to_owned();
     }
-    if size >= SCIENTIFIC_FROM || size < SCIENTIFIC_BELOW {
+    if !(SCIENTIFIC_BELOW..SCIENTIFIC_FROM).contains(&size) {
         return scientific(value, 2);
     }
     let unit = unit_of(size);

@@ -4,6 +4,7 @@ use plotters::prelude::BitMapBackend;
 
 use super::ChartError;
 use super::font::Fonts;
+use super::indexed::Indexed;
 use super::paint::{self, Paths, Units};
 use super::scene::{SIZE, Scene, Text};
 
@@ -87,13 +88,18 @@ impl Pixels {
     }
 
     fn encoded(&self) -> Result<Vec<u8>, ChartError> {
+        let (pixels, _) = self.rgb.as_chunks::<CHANNELS>();
+        let Indexed { palette, pixels } = Indexed::new(pixels);
         let mut out = Vec::new();
         let mut encoder = png::Encoder::new(&mut out, self.width, self.height);
-        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_color(png::ColorType::Indexed);
         encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(palette.concat());
         encoder.set_compression(png::Compression::High);
+        // Differences of indices mean nothing.
+        encoder.set_filter(png::Filter::NoFilter);
         let mut writer = encoder.write_header().map_err(|_| ChartError::Encoding)?;
-        writer.write_image_data(&self.rgb).map_err(|_| ChartError::Encoding)?;
+        writer.write_image_data(&pixels).map_err(|_| ChartError::Encoding)?;
         writer.finish().map_err(|_| ChartError::Encoding)?;
         Ok(out)
     }

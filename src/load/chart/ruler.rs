@@ -5,8 +5,12 @@ use super::number::{self, Format};
 
 /// Values beyond this, either way, are dropped: differences of two such values would overflow.
 const VALUE_MAX: f64 = 1e300;
+/// Values nearer to zero than this are zero: a share of them would be lost.
+const VALUE_MIN: f64 = 1e-290;
 /// A range that is narrower than this share of its values is a single value: its ticks could not be told apart.
 const NARROWEST: f64 = 1e-9;
+/// An end that is nearer than this share of the axis to the next tick moves there.
+const NEAR: f64 = 0.03;
 /// More decades than this, and the lines between them are left out.
 const DECADES_WITH_LINES: i32 = 6;
 
@@ -83,6 +87,15 @@ impl Ruler {
         if ends == (Ends::Tight { is_whole: true }) {
             step = step.max(1.0);
         }
+        // An axis that nearly reaches the next tick reaches it: 59.9 s are a minute.
+        let (floor, ceil) = ((low / step).floor() * step, (high / step).ceil() * step);
+        let near = (high - low) * NEAR;
+        if low - floor <= near {
+            low = floor;
+        }
+        if ceil - high <= near {
+            high = ceil;
+        }
         if ends == Ends::Round {
             (low, high) = ((low / step).floor() * step, (high / step - NARROWEST).ceil() * step);
         }
@@ -124,7 +137,8 @@ impl Ruler {
         ruler
     }
 
-    fn percentiles(to: f64) -> Ruler {
+    fn percentiles(last: f64) -> Ruler {
+        let to = if last.ceil() - last < 0.1 { last.ceil() } else { last };
         let labels = ["0", "50", "90", "99", "99.9", "99.99", "99.999", "99.9999", "99.99999"];
         let places = [0.0, 2f64.log10(), 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
         let ticks = places
@@ -141,10 +155,11 @@ impl Ruler {
 fn spread(scale: Scale, value: f64) -> Option<f64> {
     let is_shown = match scale {
         Scale::Linear => value.abs() <= VALUE_MAX,
-        Scale::Logarithmic => value > 0.0 && value <= VALUE_MAX,
+        Scale::Logarithmic => (VALUE_MIN..=VALUE_MAX).contains(&value),
         Scale::Percentiles => (0.0..100.0).contains(&value),
     };
     is_shown.then(|| match scale {
+        Scale::Linear if value.abs() < VALUE_MIN => 0.0,
         Scale::Linear => value,
         Scale::Logarithmic => value.log10(),
         Scale::Percentiles => -(1.0 - value / 100.0).log10(),
@@ -191,7 +206,8 @@ mod tests {
             (Scale::Linear, &[0.0, 0.0], Ends::Round, "0.0 0.2 0.4 0.6 0.8 1.0"),
             (Scale::Linear, &[], Ends::Round, "0 0.2 0.4 0.6 0.8 1.0"),
             (Scale::Linear, &[-5.0, 5.0], Ends::Round, "-6 -4 -2 0 2 4 6"),
-            (Scale::Linear, &[0.1, 59.7], tight, "0 10 20 30 40 50"),
+            (Scale::Linear, &[0.1, 59.7], tight, "0 10 20 30 40 50 60"),
+            (Scale::Linear, &[0.1, 57.0], tight, "0 10 20 30 40 50"),
             (Scale::Linear, &[2.0, 6.0], whole, "2 3 4 5 6"),
             (Scale::Linear, &[4.0], whole, "2 3 4 5 6"),
             (Scale::Linear, &[f64::NAN, f64::INFINITY, 7.0], Ends::Round, "0 2 4 6 8"),
@@ -224,7 +240,11 @@ mod tests {
                         let ruler = Ruler::new(scale, values.into_iter(), ends, 8);
                         let count = ruler.ticks.len();
                         assert!((1..=16).contains(&count), "{scale:?} {ends:?} {values:?}: {count}");
-                        assert!(ruler.ticks.iter().all(|tick| tick.at.is_finite() && tick.label.len() < 20));
+                        assert!(ruler.ticks.iter().all(|tick| tick.at.is_finite()), "{values:?}: {ruler:?}");
+                        assert!(
+                            ruler.ticks.iter().all(|tick| tick.label.len() < 24),
+                            "{values:?}: {ruler:?}"
+                        );
                     }
                 }
             }

@@ -103,7 +103,7 @@ impl<'f> Sheet<'f> {
                 free_below = y - TEXT_SIZE * 0.6;
             }
         }
-        let label = self.label(&axis.label, plot.height() + 2.0 * MARGIN);
+        let label = self.label(&axis.label, plot.height() + MARGIN);
         let at = (MARGIN + TEXT_SIZE * 0.8, plot.center().1);
         self.scene.texts.extend(label.map(|label| label_at(label, at).upward()));
     }

@@ -89,42 +89,16 @@ fn over_time(count: usize, lines_count: usize, scale: Scale) -> LineChart {
 
 const HOSTILE: &str = "</text><script>alert('x')</script>&amp;\"]]>\u{0}\u{1b}[2J\u{202e}\u{fffe}\n漢字 é µ";
 
+type Named = Vec<(&'static str, Chart)>;
+
+const LONG: &str = "a-replica-whose-name-somebody-generated-from-everything-that-is-known-of-it-";
+
 /// Charts by name.
-fn odd_charts() -> Vec<(&'static str, Chart)> {
-    let long = "a-replica-whose-name-somebody-generated-from-everything-that-is-known-of-it-";
-    let seconds = || axis("Time [s]", Scale::Linear);
-    let latency = || axis("Latency [ms]", Scale::Linear);
-    let one = |points: &[(f64, f64)]| vec![series("line", points.iter().copied())];
-    let reference =
-        |chart: BarChart| BarChart { reference: Some((3_400.0, "mean: 3,400".to_owned())), ..chart };
-    let plain = |number: usize| format!("replica-{number}");
-    let mut zeros = bars(4, plain, &[], 0.0);
-    zeros.groups.iter_mut().for_each(|group| group.bars[0].value = 0.0);
-    let mut broken = bars(5, plain, &[], 0.0);
-    broken.groups[1].bars[0].value = f64::NAN;
-    broken.groups[2].bars[0].value = f64::INFINITY;
-    broken.groups[3].bars[0].value = -5.0;
-    broken.groups[4].bars[0].spread = Some(f64::INFINITY);
-    let mut odd_points = over_time(120, 3, Scale::Linear);
-    odd_points.series[0].points.iter_mut().skip(5).step_by(9).for_each(|point| point.1 = f64::NAN);
-    odd_points.series[1].points.iter_mut().skip(5).step_by(2).for_each(|point| point.1 = f64::INFINITY);
-    odd_points.series[2].points.iter_mut().for_each(|point| point.0 = f64::NEG_INFINITY);
-    let mut hostile = over_time(30, 3, Scale::Linear);
-    hostile.title = HOSTILE.to_owned();
-    hostile.subtitle = HOSTILE.to_owned();
-    hostile.x.label = HOSTILE.to_owned();
-    hostile.y.label = HOSTILE.to_owned();
-    hostile.series.iter_mut().for_each(|series| series.name = HOSTILE.to_owned());
-    let mut long_texts = over_time(30, 5, Scale::Linear);
-    long_texts.title = long.repeat(4);
-    long_texts.subtitle = long.repeat(4);
-    long_texts.x.label = long.repeat(4);
-    long_texts.y.label = long.repeat(4);
-    long_texts
-        .series
-        .iter_mut()
-        .enumerate()
-        .for_each(|(index, series)| series.name = format!("{long}{index}"));
+fn odd_charts() -> Named {
+    [marks_and_many_lines(), odd_ranges(), odd_texts_and_points(), odd_bars()].concat()
+}
+
+fn marks_and_many_lines() -> Named {
     let recovery = [
         (12.0, "replica-2 killed"),
         (13.2, "found dead"),
@@ -132,8 +106,7 @@ fn odd_charts() -> Vec<(&'static str, Chart)> {
         (20.5, "routed again"),
         (58.9, "the end is near the edge"),
     ];
-    let crowded: Vec<(f64, &str)> =
-        (0..30).map(|index| (f64::from(index) * 2.0, "something happened again here")).collect();
+    let crowded: Vec<(f64, &str)> = (0..30).map(|index| (f64::from(index) * 2.0, "again")).collect();
     vec![
         ("percentiles", Chart::Lines(percentiles())),
         ("over_time", Chart::Lines(over_time(600, 3, Scale::Logarithmic))),
@@ -150,6 +123,14 @@ fn odd_charts() -> Vec<(&'static str, Chart)> {
         ("twelve_lines", Chart::Lines(over_time(40, 12, Scale::Linear))),
         ("many_lines", Chart::Lines(over_time(100, 70, Scale::Linear))),
         ("many_points", Chart::Lines(over_time(50_000, 2, Scale::Linear))),
+    ]
+}
+
+fn odd_ranges() -> Named {
+    let seconds = || axis("Time [s]", Scale::Linear);
+    let latency = || axis("Latency [ms]", Scale::Linear);
+    let one = |points: &[(f64, f64)]| vec![series("line", points.iter().copied())];
+    vec![
         (
             "whole_numbers",
             Chart::Lines(lines(
@@ -190,9 +171,49 @@ fn odd_charts() -> Vec<(&'static str, Chart)> {
                 one(&[(0.0, 1.2e9), (86_400.0, 7.7e9), (172_800.0, 3e9)]),
             )),
         ),
+    ]
+}
+
+fn odd_texts_and_points() -> Named {
+    let mut odd_points = over_time(120, 3, Scale::Linear);
+    odd_points.series[0].points.iter_mut().skip(5).step_by(9).for_each(|point| point.1 = f64::NAN);
+    odd_points.series[1].points.iter_mut().skip(5).step_by(2).for_each(|point| point.1 = f64::INFINITY);
+    odd_points.series[2].points.iter_mut().for_each(|point| point.0 = f64::NEG_INFINITY);
+    let mut hostile = over_time(30, 3, Scale::Linear);
+    hostile.title = HOSTILE.to_owned();
+    hostile.subtitle = HOSTILE.to_owned();
+    hostile.x.label = HOSTILE.to_owned();
+    hostile.y.label = HOSTILE.to_owned();
+    hostile.series.iter_mut().for_each(|series| series.name = HOSTILE.to_owned());
+    let mut long_texts = over_time(30, 5, Scale::Linear);
+    long_texts.title = LONG.repeat(4);
+    long_texts.subtitle = LONG.repeat(4);
+    long_texts.x.label = LONG.repeat(4);
+    long_texts.y.label = LONG.repeat(4);
+    long_texts
+        .series
+        .iter_mut()
+        .enumerate()
+        .for_each(|(index, series)| series.name = format!("{LONG}{index}"));
+    vec![
         ("odd_points", Chart::Lines(odd_points)),
         ("hostile", Chart::Lines(hostile)),
         ("long_texts", Chart::Lines(long_texts)),
+    ]
+}
+
+fn odd_bars() -> Named {
+    let reference =
+        |chart: BarChart| BarChart { reference: Some((3_400.0, "mean: 3,400".to_owned())), ..chart };
+    let plain = |number: usize| format!("replica-{number}");
+    let mut zeros = bars(4, plain, &[], 0.0);
+    zeros.groups.iter_mut().for_each(|group| group.bars[0].value = 0.0);
+    let mut broken = bars(5, plain, &[], 0.0);
+    broken.groups[1].bars[0].value = f64::NAN;
+    broken.groups[2].bars[0].value = f64::INFINITY;
+    broken.groups[3].bars[0].value = -5.0;
+    broken.groups[4].bars[0].spread = Some(f64::INFINITY);
+    vec![
         ("bars", Chart::Bars(reference(bars(5, plain, &[], 150.0)))),
         ("bars_reference", Chart::Bars(reference(bars(12, plain, &[], 0.0)))),
         (
@@ -207,10 +228,10 @@ fn odd_charts() -> Vec<(&'static str, Chart)> {
         ("bars_0", Chart::Bars(bars(0, plain, &[], 0.0))),
         ("bars_zero", Chart::Bars(zeros)),
         ("bars_broken", Chart::Bars(broken)),
-        ("bars_long", Chart::Bars(reference(bars(9, |n| format!("{long}{n}"), &[], 0.0)))),
-        ("bars_long_few", Chart::Bars(reference(bars(3, |n| format!("{long}{n}"), &[long, HOSTILE], 0.0)))),
+        ("bars_long", Chart::Bars(reference(bars(9, |n| format!("{LONG}{n}"), &[], 0.0)))),
+        ("bars_long_few", Chart::Bars(reference(bars(3, |n| format!("{LONG}{n}"), &[LONG, HOSTILE], 0.0)))),
         ("bars_hostile", Chart::Bars(reference(bars(9, |_| HOSTILE.to_owned(), &[HOSTILE, HOSTILE], 50.0)))),
-        ("bars_many_names", Chart::Bars(bars(2, plain, &[long; 30], 0.0))),
+        ("bars_many_names", Chart::Bars(bars(2, plain, &[LONG; 30], 0.0))),
         ("bars_default", Chart::Bars(BarChart::default())),
     ]
 }
@@ -299,6 +320,7 @@ fn the_usual_texts_are_all_there_unshortened() {
             "recovery",
             &["replica-2 killed", "found dead", "started again", "routed again", "the end is near the edge"],
         ),
+        ("crowded_marks", &["again"]),
         ("bars", &["Answers per replica", "Replica", "replica-4", "mean: 3,400", "4,000"]),
         ("bars_24", &["replica-0", "replica-23"]),
         ("whole_numbers", &["2", "3", "4", "5", "6", "ring hash", "Standard deviation [answers]"]),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam::channel::{bounded, select};
 
@@ -12,10 +12,12 @@ use super::incident::{self, Killed};
 use super::proxy::Proxy;
 use super::{Keys, Tools};
 use crate::admin::status::Status;
+use crate::base::time::Moment;
 use crate::cli::Failure;
 use crate::cli::cores::EngineKind;
 use crate::cli::load::interrupt::Interrupt;
 use crate::cli::load::run;
+use crate::engine::clock::Clock;
 use crate::load::analysis::Settings;
 use crate::load::analysis::counts::{Counted, Server};
 use crate::load::analysis::recovery::{Incident, Recovered};
@@ -63,8 +65,8 @@ impl Bench<'_> {
         let status = proxy.admin.status()?;
         let incident = Incident {
             killed: killed.server,
-            at: killed.at.saturating_duration_since(began),
-            active_again: killed.active_again.map(|again| again.saturating_duration_since(began)),
+            at: killed.at.since(began),
+            active_again: killed.active_again.map(|again| again.since(began)),
             retries: retries(&status),
             aborted_after_head: aborted_after_head(&status),
         };
@@ -73,20 +75,21 @@ impl Bench<'_> {
 
     /// Also when the measurement began: the earliest moment that the load tester's reports point to, since each of them
     /// comes a little later than what it tells.
-    fn load_and_kill(&self, proxy: &Proxy, plan: &Plan) -> Result<(Record, Instant, Killed), Failure> {
-        let admin = proxy.admin_address;
+    fn load_and_kill(&self, proxy: &Proxy, plan: &Plan) -> Result<(Record, Moment, Killed), Failure> {
+        let (admin, clock) = (proxy.admin_address, Clock::start());
         let (tell_began, tells_began) = bounded(1);
         thread::scope(|scope| {
             let killer = scope.spawn(move || {
-                incident::kill_busiest(admin, &tells_began, KILL_AFTER).map_err(|failure| failure.to_string())
+                incident::kill_busiest(admin, clock, &tells_began, KILL_AFTER)
+                    .map_err(|failure| failure.to_string())
             });
-            let mut began: Option<Instant> = None;
+            let mut began: Option<Moment> = None;
             let record = self.load(proxy, plan, &mut |progress: &Progress| {
                 if progress.phase != Phase::Measuring {
                     return;
                 }
-                let now = Instant::now();
-                let at = now.checked_sub(progress.elapsed).unwrap_or(now);
+                let since_origin = clock.now().since(Moment::ORIGIN);
+                let at = Moment::ORIGIN + since_origin.saturating_sub(progress.elapsed);
                 if began.is_none() {
                     // It takes one message and is waited for; where it has failed, that is said below.
                     let _ = tell_began.try_send(at);

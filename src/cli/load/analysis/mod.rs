@@ -16,7 +16,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, value_parser};
@@ -24,8 +23,10 @@ use clap::{Args, value_parser};
 use self::measure::Bench;
 use self::output::Output;
 use super::interrupt::Interrupt;
+use crate::base::time::Moment;
 use crate::cli::{Failure, cores, limits, tell};
 use crate::config::EngineChoice;
+use crate::engine::clock::Clock;
 use crate::load::analysis::counts::Counted;
 use crate::load::analysis::findings::figure;
 use crate::load::analysis::recovery::Recovered;
@@ -101,7 +102,7 @@ pub(super) struct Tools {
 impl AnalysisArguments {
     /// Measures and writes the report. After a signal nothing is written, and nothing that was started is left.
     pub(super) fn run(&self, tools: Tools) -> Result<ExitCode, Failure> {
-        let begun = Instant::now();
+        let clock = Clock::start();
         let interrupt = Interrupt::catch()?;
         let output = Output::prepare(&self.out)?;
         limits::raise_descriptors();
@@ -125,9 +126,10 @@ impl AnalysisArguments {
             let outcome = measured.map_err(|failure| format!("{}: {failure}", step.label()))?;
             tell(format_args!("({}/{}) {}: {outcome}", done + 1, steps.len(), step.label()));
         }
-        analysis.circumstances.seconds = begun.elapsed().as_secs_f64();
+        let took = clock.now().since(Moment::ORIGIN);
+        analysis.circumstances.seconds = took.as_secs_f64();
         output.write(&analysis)?;
-        tell(format_args!("{} s; see {}", begun.elapsed().as_secs(), output.report().display()));
+        tell(format_args!("{} s; see {}", took.as_secs(), output.report().display()));
         Ok(ExitCode::SUCCESS)
     }
 

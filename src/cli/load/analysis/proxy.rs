@@ -5,25 +5,30 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam::channel::RecvTimeoutError;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
+};
 use tempfile::TempDir;
 
 use super::admin::{Admin, is_active, replicas};
 use super::{configuration, leftovers};
 use crate::admin::status::Status;
+use crate::base::time::Moment;
 use crate::cli::cores::EngineKind;
 use crate::cli::load::interrupt::Interrupt;
 use crate::cli::{Failure, tell};
+use crate::engine::clock::Clock;
 use crate::load::analysis::steps::Step;
 
 /// How long all servers may take until keys go to them.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long an end in order may take: more than the configuration lets it take.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
+const STOP_WITHIN: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// So many of the log's last lines are shown if something failed.
@@ -42,16 +47,16 @@ impl Proxy {
     /// Starts it and waits until keys go to all of its servers.
     pub(super) fn start(step: Step, engine: EngineKind, interrupt: &Interrupt) -> Result<Proxy, Failure> {
         let mut process = Process::start(&configuration::text(step, engine))?;
-        let mut wait = Wait { until: Instant::now() + READY_WITHIN, interrupt };
+        let wait = Wait { clock: Clock::start(), interrupt };
         let (http, admin_address) = loop {
             if let Some(found) = addresses(&process.log()) {
                 break found;
             }
-            process.wait_a_little(&mut wait)?;
+            process.wait_a_little(&wait)?;
         };
         let mut proxy = Proxy { process, http, admin_address, admin: Admin::new(admin_address)? };
         while !proxy.is_ready(step.servers())? {
-            proxy.process.wait_a_little(&mut wait)?;
+            proxy.process.wait_a_little(&wait)?;
         }
         Ok(proxy)
     }
@@ -78,7 +83,8 @@ impl Proxy {
 
 /// How long, and for whom, one waits.
 struct Wait<'a> {
-    until: Instant,
+    /// Begun when the waiting began.
+    clock: Clock,
     interrupt: &'a Interrupt,
 }
 
@@ -111,11 +117,11 @@ impl Process {
     }
 
     /// Lets a moment pass, unless there is nothing to wait for any more.
-    fn wait_a_little(&mut self, wait: &mut Wait<'_>) -> Result<(), Failure> {
+    fn wait_a_little(&mut self, wait: &Wait<'_>) -> Result<(), Failure> {
         if let Some(status) = self.child.try_wait()? {
             return Err(self.failure(&format!("Ringway ended ({status})")));
         }
-        if Instant::now() >= wait.until {
+        if wait.clock.now() >= Moment::ORIGIN + READY_WITHIN {
             let seconds = READY_WITHIN.as_secs();
             return Err(self.failure(&format!("Ringway and its servers were not ready within {seconds} s")));
         }
@@ -144,16 +150,15 @@ impl Process {
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }
+        // It has not been waited for, so that the number still means it.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It has not been waited for, so that the number still means it.
-            kill_process(pid, Signal::TERM)?;
+            let descriptor = pidfd_open(pid, PidfdFlags::empty())?;
+            pidfd_send_signal(&descriptor, Signal::TERM)?;
+            let mut ended = [PollFd::new(&descriptor, PollFlags::IN)];
+            retry_on_intr(|| poll(&mut ended, Some(&STOP_WITHIN)))?;
         }
-        let until = Instant::now() + STOP_WITHIN;
-        while Instant::now() < until {
-            if self.child.try_wait()?.is_some() {
-                return Ok(());
-            }
-            thread::sleep(LOOK_EVERY);
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
         }
         tell("ringway: the Ringway that was measured did not stop in time, and is killed");
         self.child.kill()?;
