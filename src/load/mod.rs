@@ -5,6 +5,7 @@
 //!
 //! Nothing here reads a clock, starts a thread or opens a file, so that a run can be simulated.
 
+pub mod analysis;
 pub mod chart;
 pub mod charts;
 pub mod client;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crossbeam::channel::{Receiver, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Failure;
@@ -43,6 +43,12 @@ impl Interrupt {
         };
         thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watch))?;
         Ok(Interrupt { raised, signalled })
+    }
+
+    /// One that ends a run for another reason: it is raised once the sender is dropped.
+    pub(super) fn by_sender() -> (Sender<()>, Self) {
+        let (sender, signalled) = bounded(0);
+        (sender, Interrupt { raised: Arc::default(), signalled })
     }
 
     /// Whether one came.

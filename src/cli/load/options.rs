@@ -11,9 +11,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 
-use super::{reach, value};
+use super::{Engine, reach, value};
 use crate::cli::cores;
-use crate::config::EngineChoice;
 use crate::load::plan::{self, End, Pace, Plan};
 use crate::load::requests::{
     Distribution, FILE_BYTES_MAX, FIRST_KEY_MAX, HeaderField, KEYS_MAX, Keys, MethodToken, PathTemplate,
@@ -119,7 +118,7 @@ pub(in crate::cli) struct LoadOptions {
     no_keep_alive: bool,
     /// What the connections run on; auto takes io_uring where it works.
     #[arg(long, value_enum, default_value_t = Engine::Auto)]
-    engine: Engine,
+    pub(super) engine: Engine,
     /// The field of an answer that names the replica.
     #[arg(long, value_name = "NAME", default_value = "X-Replica", value_parser = field_name)]
     replica_field: Box<str>,
@@ -141,14 +140,6 @@ pub(in crate::cli) struct LoadOptions {
 enum Arrivals {
     Even,
     Poisson,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    Auto,
-    #[value(name = "io_uring")]
-    IoUring,
-    Epoll,
 }
 
 /// Where a report is written to.
@@ -212,15 +203,6 @@ impl LoadOptions {
         let threads = self.threads(cores::available());
         let address = reach::resolve(&self.target, self.timeout).map_err(LoadError::NoAnswer)?;
         Ok(self.plan(address, threads, requests))
-    }
-
-    /// Which engine the threads run.
-    pub(super) fn engine(&self) -> EngineChoice {
-        match self.engine {
-            Engine::Auto => EngineChoice::Auto,
-            Engine::IoUring => EngineChoice::IoUring,
-            Engine::Epoll => EngineChoice::Epoll,
-        }
     }
 
     /// Refuses what makes no sense together, as far as the options alone show it.

@@ -71,8 +71,8 @@ fn without_options_it_is_a_closed_loop_of_ten_seconds() {
     assert_eq!((plan.keep_alive, &*plan.replica_field), (true, "X-Replica"));
     let options = options("h").unwrap();
     assert_eq!(
-        (options.engine(), &options.json, &options.csv, &options.charts, options.quiet),
-        (EngineChoice::Auto, &None, &None, &None, false)
+        (options.engine, &options.json, &options.csv, &options.charts, options.quiet),
+        (Engine::Auto, &None, &None, &None, false)
     );
 }
 
@@ -235,10 +235,9 @@ fn reports_go_to_files_or_to_standard_output() {
     assert_eq!(options.json, Some(Output::Standard));
     assert_eq!(options.csv, Some(Output::File("a.csv".into())));
     assert_eq!((options.charts, options.quiet), (Some("out".into()), true));
-    for (name, choice) in
-        [("auto", EngineChoice::Auto), ("io_uring", EngineChoice::IoUring), ("epoll", EngineChoice::Epoll)]
-    {
-        assert_eq!(self::options(&format!("--engine {name} h")).unwrap().engine(), choice);
+    for engine in [Engine::Auto, Engine::IoUring, Engine::Epoll] {
+        let options = self::options(&format!("--engine {} h", engine.name())).unwrap();
+        assert_eq!(options.engine, engine);
     }
 }
 
