@@ -194,7 +194,12 @@ impl<E: Engine> Client<E> {
             core.counters.bad_requests.increment();
         }
         let persists = refusal.persists && core.phase.get() == Lifecycle::Serving;
-        let own = OwnAnswer { status: refusal.status, retry_after_s: None, head_only: refusal.head_only };
+        let own = OwnAnswer {
+            status: refusal.status,
+            retry_after_s: None,
+            head_only: refusal.head_only,
+            date: core.date(),
+        };
         self.answer(core, own, persists.then_some(refusal.persistence_stated)).await
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 
+use super::date::DateText;
 use super::load::Loads;
 use super::upstream::Upstream;
 use crate::base::core_counters::CoreCounters;
@@ -19,6 +20,7 @@ use crate::base::policy::ClientLimits;
 use crate::base::time::Moment;
 use crate::engine::Engine;
 use crate::h1::{FieldTable, HeadLimits};
+use crate::message::HttpDate;
 use crate::placement::{KeyHash, Observation, ObservationKind, ReplicaId, Service, Snapshot, Subscriber};
 use crate::proxy::retry::{Attempts, FailedAttempt, RetryBudget, Verdict};
 
@@ -62,6 +64,7 @@ pub(super) struct Core<E: Engine> {
     epochs: RefCell<VecDeque<(u64, Rc<()>)>>,
     pub(super) phase: Cell<Lifecycle>,
     random: Cell<u64>,
+    date: DateText,
     /// Listeners that are open.
     pub(super) listening: Cell<usize>,
     drained: RefCell<Option<Waker>>,
@@ -104,6 +107,7 @@ impl<E: Engine> Core<E> {
     pub(super) fn new(engine: E, settings: CoreSettings) -> Self {
         let CoreSettings { index, cores, client, connections_max, mut snapshots, .. } = settings;
         let view = View::new(snapshots.current().clone(), None, &settings.counters, (index, cores));
+        let date = DateText::new(engine.handle());
         let core = Core {
             engine,
             index,
@@ -121,6 +125,7 @@ impl<E: Engine> Core<E> {
             phase: Cell::new(Lifecycle::Serving),
             // Xorshift must not begin at zero.
             random: Cell::new(settings.seed | 1),
+            date,
             listening: Cell::new(0),
             drained: RefCell::default(),
             room: RefCell::default(),
@@ -132,6 +137,11 @@ impl<E: Engine> Core<E> {
 
     pub(super) fn now(&self) -> Moment {
         self.engine.handle().now()
+    }
+
+    /// What an answer of now says in its Date field.
+    pub(super) fn date(&self) -> HttpDate {
+        self.date.now(self.engine.handle())
     }
 
     /// The newest snapshot's view. Where nothing was published since the last call this is one atomic load.

@@ -8,8 +8,10 @@ use crate::base::policy::Timeouts;
 use crate::base::time::Moment;
 use crate::engine::{self, Engine, Filled, Inbound, IoError, Timer, Writer};
 use crate::h1::{self, HeadError, HeadProgress, Parse};
-use crate::message::{MessageBodyLength, Method, StatusCode, Version, connection_options};
-use crate::proxy::answer::{self, Persistence};
+use crate::message::{
+    KnownField, MessageBodyLength, Method, ResponseHead, StatusCode, Version, connection_options,
+};
+use crate::proxy::answer::{self, Additions, Persistence};
 use crate::proxy::fault::UpstreamFault;
 
 /// Interim answers (1xx) that one exchange may bring: more is a replica that never answers.
@@ -159,7 +161,7 @@ fn parse<E: Engine>(
     let parse = match h1::parse_response(bytes, &mut fields, limits)? {
         Parse::Partial => Parse::Partial,
         Parse::Complete { head, length } => {
-            Parse::Complete { head: convert(&head, client, asked, goes_on)?, length }
+            Parse::Complete { head: convert(core, &head, client, asked, goes_on)?, length }
         }
     };
     let found = progress.take(parse, bytes, limits)?;
@@ -171,9 +173,10 @@ fn parse<E: Engine>(
 }
 
 /// Queues the head for the client; `goes_on` tells whether its connection may take another request.
-fn convert<W: Writer>(
-    head: &crate::message::ResponseHead<'_>,
-    client: &mut W,
+fn convert<E: Engine>(
+    core: &Core<E>,
+    head: &ResponseHead<'_>,
+    client: &mut E::Writer,
     asked: &Asked,
     goes_on: bool,
 ) -> Result<Received, Malformed> {
@@ -206,7 +209,8 @@ fn convert<W: Writer>(
     } else {
         Persistence::Close
     };
-    answer::write_response(client.buffer(), head, &options, to, persistence);
+    let date = (!head.fields.contains(KnownField::Date)).then(|| core.date());
+    answer::write_response(client.buffer(), head, &options, to, &Additions { persistence, date });
     Ok(Received::Final(Answer {
         status: head.status,
         client_persists,

@@ -204,7 +204,12 @@ async fn refuse<E: Engine>(
     request: &Request<E>,
     status: StatusCode,
 ) -> After {
-    let own = OwnAnswer { status, retry_after_s: None, head_only: request.method == Method::Head };
+    let own = OwnAnswer {
+        status,
+        retry_after_s: None,
+        head_only: request.method == Method::Head,
+        date: core.date(),
+    };
     client.answer(core, own, None).await
 }
 
@@ -220,6 +225,7 @@ async fn give_up<E: Engine>(
         status,
         retry_after_s: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
         head_only: request.method == Method::Head,
+        date: core.date(),
     };
     let persists = request.persists && request.body.finished && core.phase.get() == Lifecycle::Serving;
     client.answer(core, own, persists.then_some(request.persistence_stated)).await

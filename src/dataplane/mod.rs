@@ -8,6 +8,7 @@ mod attempt;
 mod body_key;
 mod client;
 mod core;
+mod date;
 mod download;
 mod exchange;
 mod in_flight;

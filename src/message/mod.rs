@@ -6,6 +6,7 @@
 mod authority;
 mod body_length;
 mod connection;
+mod date;
 mod field_name;
 mod fields;
 mod head;
@@ -21,6 +22,7 @@ pub use body_length::MessageBodyLength;
 pub use connection::{
     ConnectionOptions, NOMINATIONS_MAX, TooManyNominations, connection_options, is_hop_by_hop,
 };
+pub use date::HttpDate;
 pub use field_name::KnownField;
 pub use fields::{Field, FieldLine, FieldTable, Fields, Span};
 pub use head::{RequestHead, ResponseHead};

@@ -3,7 +3,8 @@
 use super::forward::copy_fields;
 use crate::h1::encode;
 use crate::message::{
-    ConnectionOptions, KnownField, MessageBodyLength, ResponseHead, StatusCode, Version, is_hop_by_hop,
+    ConnectionOptions, HttpDate, KnownField, MessageBodyLength, ResponseHead, StatusCode, Version,
+    is_hop_by_hop,
 };
 
 /// How the client's connection goes on after an answer.
@@ -28,13 +29,22 @@ pub fn client_body_length(body: MessageBodyLength, client: Version) -> MessageBo
     }
 }
 
+/// What an answer carries beside what its replica said.
+#[derive(Clone, Copy, Debug)]
+pub struct Additions {
+    /// How the connection goes on.
+    pub persistence: Persistence,
+    /// When it was received, where the replica does not say when it was made (RFC 9110 6.6.1).
+    pub date: Option<HttpDate>,
+}
+
 /// Appends the head of a replica's answer for the client, whose body will be framed as `body` says.
 pub fn write_response(
     out: &mut Vec<u8>,
     head: &ResponseHead<'_>,
     options: &ConnectionOptions<'_>,
     body: MessageBodyLength,
-    persistence: Persistence,
+    additions: &Additions,
 ) {
     encode::status_line_with_reason(out, Version::Http11, head.status, head.reason);
     // Where there is no body, Content-Length is what a GET would have had (RFC 9110 8.6), but for 1xx and 204, which
@@ -51,7 +61,10 @@ pub fn write_response(
     if body == MessageBodyLength::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
-    write_persistence(out, persistence);
+    if let Some(date) = &additions.date {
+        write_date(out, date);
+    }
+    write_persistence(out, additions.persistence);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -85,12 +98,15 @@ pub struct OwnAnswer {
     pub retry_after_s: Option<u32>,
     /// Whether the answer is to a HEAD request: then its body is left out.
     pub head_only: bool,
+    /// When it is made.
+    pub date: HttpDate,
 }
 
 /// Appends an answer of the proxy's own: the status code in words, in plain text.
 pub fn write_own(out: &mut Vec<u8>, answer: OwnAnswer, persistence: Persistence) {
     let reason = answer.status.reason().as_bytes();
     encode::status_line(out, Version::Http11, answer.status);
+    write_date(out, &answer.date);
     out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
     // "503 Service Unavailable\n"
     encode::decimal(out, reason.len() as u64 + 5);
@@ -111,6 +127,10 @@ pub fn write_own(out: &mut Vec<u8>, answer: OwnAnswer, persistence: Persistence)
         out.extend_from_slice(reason);
         out.push(b'\n');
     }
+}
+
+fn write_date(out: &mut Vec<u8>, date: &HttpDate) {
+    encode::field_line(out, b"Date", date.as_bytes());
 }
 
 fn write_persistence(out: &mut Vec<u8>, persistence: Persistence) {

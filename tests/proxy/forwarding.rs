@@ -84,3 +84,31 @@ pub(crate) fn an_absolute_target_is_forwarded_in_origin_form(engine: Engine) {
     assert_eq!(lines[0], "GET /p?q HTTP/1.1");
     assert!(has(&lines, "Host: named.example") && !has(&lines, "Host: other.example"), "{lines:?}");
 }
+
+pub(crate) fn every_answer_has_one_date(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        while let Some(request) = peer.request() {
+            let fields = match request.line() {
+                "GET /dated HTTP/1.1" => "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+                _ => "",
+            };
+            if peer.answer(fields, "").is_none() {
+                return;
+            }
+        }
+    });
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    let mut client = proxy.client();
+    for (request, dated) in [
+        ("GET /dated HTTP/1.1\r\nHost: a\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+        ("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", false),
+        ("nonsense\r\n\r\n", false),
+    ] {
+        client.send(request);
+        let answer = client.answer();
+        let date = answer.field("Date").unwrap_or_else(|| panic!("no Date: {answer:?}"));
+        assert_eq!(date == "Sun, 06 Nov 1994 08:49:37 GMT", dated, "{date} for {request}");
+        assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
+    }
+}

@@ -47,6 +47,7 @@ suite! { [epoll io_uring] {
     forwarding:
         a_replica_learns_where_a_request_came_from,
         fields_of_one_connection_stay_on_it,
+        every_answer_has_one_date,
         an_absolute_target_is_forwarded_in_origin_form;
     framing:
         a_client_of_1_0_keeps_its_connection_only_if_it_asks,
