@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::base::command_template::CommandTemplateError;
 use crate::base::key_source::KeySourceError;
+use crate::base::network::NetworkError;
 use crate::base::route_match::RouteMatchError;
 
 /// Errors beyond this many are counted, not listed.
@@ -250,6 +251,9 @@ pub enum Fault {
         /// What the resolver said.
         reason: String,
     },
+    /// No network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// No key source.
     #[error(transparent)]
     KeySource(#[from] KeySourceError),

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use super::core::{Core, Lifecycle};
 use super::exchange::exchange;
-use super::request::{self, Peer, Refusal, Request};
+use super::request::{self, Refusal, Request};
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
 use crate::engine::{self, Accepted, Engine, Filled, Inbound, IoError, Timer, Writer};
 use crate::h1::HeadProgress;
 use crate::message::StatusCode;
 use crate::proxy::answer::{self, OwnAnswer, Persistence};
+use crate::proxy::origin::Peer;
 
 /// How long a connection waits for its next request before it gives the memory of an exchange back. Within it, a
 /// connection under load allocates nothing per request.
@@ -69,7 +70,7 @@ impl<E: Engine> Client<E> {
             inbound: Inbound::new(accepted.connection.reader, handle.buffers().clone()),
             writer: accepted.connection.writer,
             timer: handle.timer(),
-            peer: Peer::new(accepted.peer.ip().to_canonical()),
+            peer: Peer::new(accepted.peer.ip().to_canonical(), &core.forwarding),
             counted: (0, 0),
         }
     }
@@ -312,6 +313,7 @@ mod tests {
             index: 0,
             cores: NonZeroUsize::MIN,
             client: ClientLimits::default(),
+            forwarding: Default::default(),
             connections_max: 1,
             snapshots: published.subscribe(),
             mailbox: Arc::default(),

@@ -15,6 +15,7 @@ use super::date::DateText;
 use super::load::Loads;
 use super::upstream::Upstream;
 use crate::base::core_counters::CoreCounters;
+use crate::base::forwarding::ForwardingPolicy;
 use crate::base::mailbox::Mailbox;
 use crate::base::policy::ClientLimits;
 use crate::base::time::Moment;
@@ -33,6 +34,8 @@ pub struct CoreSettings {
     pub cores: NonZeroUsize,
     /// Limits on clients, for all cores together.
     pub client: ClientLimits,
+    /// How requests and answers are marked on their way.
+    pub forwarding: ForwardingPolicy,
     /// Client connections of this core at most.
     pub connections_max: usize,
     /// The snapshots that the core follows.
@@ -53,6 +56,7 @@ pub(super) struct Core<E: Engine> {
     pub(super) index: usize,
     cores: NonZeroUsize,
     pub(super) client: ClientLimits,
+    pub(super) forwarding: ForwardingPolicy,
     pub(super) connections_max: usize,
     pub(super) head_limits: HeadLimits,
     pub(super) counters: Arc<CoreCounters>,
@@ -113,6 +117,7 @@ impl<E: Engine> Core<E> {
             index,
             cores,
             client,
+            forwarding: settings.forwarding,
             connections_max,
             head_limits: HeadLimits { head_bytes_max: client.head_bytes_max, ..HeadLimits::default() },
             counters: settings.counters,

@@ -1,6 +1,5 @@
 //! A client's request, read and routed.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::core::{Core, ServiceView};
@@ -11,20 +10,7 @@ use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
 use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
 use crate::proxy::forward::{self, ForwardedFrom};
 use crate::proxy::key::{self, Circumstances, Key, KeyRule};
-
-/// A client's address.
-#[derive(Debug)]
-pub(super) struct Peer {
-    address: IpAddr,
-    /// As it stands in X-Forwarded-For.
-    text: Box<str>,
-}
-
-impl Peer {
-    pub(super) fn new(address: IpAddr) -> Self {
-        Peer { address, text: address.to_string().into() }
-    }
-}
+use crate::proxy::origin::Peer;
 
 /// All that is needed of a request once its head's bytes are gone.
 pub(super) struct Request<E: Engine> {
@@ -117,13 +103,13 @@ fn admit<E: Engine>(
     let service = service.ok_or_else(|| refuse(StatusCode::NOT_FOUND))?;
     let keys = &service.service;
     let rule = KeyRule { sources: &keys.keys, fallback: keys.fallback, hasher: keys.hasher() };
-    let around = Circumstances { peer: peer.address, has_body: !empty, random: core.random() };
+    let around = Circumstances { peer, policy: &core.forwarding, has_body: !empty, random: core.random() };
     let key = key::find(&rule, head, around).ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
     let awaits_continue = matches!(key, Key::InBody(_)) && forward::expects_continue(head);
     let upgrade = forward::asks_for_upgrade(head, &options, body);
     let mut out = core.engine.handle().buffers().scratch();
     let expects = head.version == Version::Http11 && !awaits_continue;
-    let from = ForwardedFrom { peer: &peer.text, upgrade, expects };
+    let from = ForwardedFrom { peer, policy: &core.forwarding, upgrade, expects };
     forward::write_request(&mut out, head, &options, body, from);
     let retries = &service.service.retries;
     let keeps = head.method.is_idempotent() && !empty && retries.retries_max > 0;

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Fields, KnownField};
+use super::{Fields, KnownField, KnownSet};
 
 /// How many names one head may nominate; a head that nominates more is refused rather than half obeyed.
 pub const NOMINATIONS_MAX: usize = 8;
@@ -81,7 +81,9 @@ impl<'a> ConnectionOptions<'a> {
         Ok(())
     }
 
-    fn nominates(&self, name: &[u8]) -> bool {
+    /// Whether a field of this name, which is none that the proxy knows, is nominated.
+    #[inline]
+    pub fn nominates(&self, name: &[u8]) -> bool {
         self.nominated().iter().any(|nominated| nominated.eq_ignore_ascii_case(name))
     }
 }
@@ -92,26 +94,29 @@ fn may_be_nominated(name: &[u8]) -> bool {
     KnownField::from_name(name) == KnownField::Unknown && !begins(b"x-forwarded-") && !begins(b"ringway-")
 }
 
-/// Whether a proxy must not forward this field (RFC 9110 7.6.1).
+/// The fields that a proxy must not forward (RFC 9110 7.6.1), beside those that a Connection field nominates.
 ///
-/// Always: Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade. Trailer too, since trailer
-/// sections are discarded; Proxy-Authenticate and Proxy-Authorization too, since as a gateway we ask for no proxy
-/// credentials and those meant for another proxy are not the replica's to see (RFC 9110 11.7). Beyond these, what
-/// `options` nominates.
+/// TE and Trailer too, since trailer sections are discarded (RFC 9110 6.5.1): who forwards `TE: trailers` promises that
+/// they come through. Proxy-Authenticate and Proxy-Authorization too, since as a gateway we ask for no proxy credentials
+/// and those meant for another proxy are not the replica's to see (RFC 9110 11.7).
+pub const HOP_BY_HOP: KnownSet = KnownSet::of(&[
+    KnownField::Connection,
+    KnownField::KeepAlive,
+    KnownField::ProxyConnection,
+    KnownField::Te,
+    KnownField::Trailer,
+    KnownField::TransferEncoding,
+    KnownField::Upgrade,
+    KnownField::ProxyAuthenticate,
+    KnownField::ProxyAuthorization,
+]);
+
+/// Whether a proxy must not forward this field: one of [`HOP_BY_HOP`], or one that `options` nominates.
 #[inline]
 pub fn is_hop_by_hop(known: KnownField, name: &[u8], options: &ConnectionOptions<'_>) -> bool {
     match known {
-        KnownField::Connection
-        | KnownField::KeepAlive
-        | KnownField::ProxyConnection
-        | KnownField::Te
-        | KnownField::Trailer
-        | KnownField::TransferEncoding
-        | KnownField::Upgrade
-        | KnownField::ProxyAuthenticate
-        | KnownField::ProxyAuthorization => true,
         KnownField::Unknown => options.nominates(name),
-        _ => false,
+        known => HOP_BY_HOP.contains(known),
     }
 }
 

@@ -1,8 +1,11 @@
 //! The request head as the replica gets it.
 
+use super::origin::{Peer, write_members};
+use crate::base::forwarding::ForwardingPolicy;
 use crate::h1::encode;
 use crate::message::{
-    ConnectionOptions, Field, Fields, KnownField, MessageBodyLength, RequestHead, Version, is_hop_by_hop,
+    ConnectionOptions, Field, Fields, HOP_BY_HOP, KnownField, KnownSet, MessageBodyLength, RequestHead,
+    Version,
 };
 
 /// The name by which this proxy signs the Via field (RFC 9110 7.6.3).
@@ -11,8 +14,10 @@ pub const VIA: &[u8] = b"1.1 ringway";
 /// What a forwarded request says about its connection to us.
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardedFrom<'a> {
-    /// The client's address in text, which is written once for each connection and not for each request.
-    pub peer: &'a str,
+    /// Who sent it.
+    pub peer: &'a Peer,
+    /// What replicas are told of that.
+    pub policy: &'a ForwardingPolicy,
     /// Whether the request asks for an upgrade that may become a tunnel.
     pub upgrade: bool,
     /// Whether what the client expects is the replica's to answer; else its Expect field ends here.
@@ -55,20 +60,17 @@ pub fn write_request(
 ) {
     encode::origin_request_line(out, head.method, head.method_token, &head.target, Version::Http11);
     encode::field_line(out, b"Host", head.authority().map_or(&b""[..], |authority| authority.as_bytes()));
-    copy_fields(out, &head.fields, |field| {
-        !matches!(
-            field.known,
-            KnownField::Host | KnownField::XForwardedFor | KnownField::XForwardedProto | KnownField::Via
-        ) && (from.expects || field.known != KnownField::Expect)
-            && !is_hop_by_hop(field.known, field.name, options)
+    let removed = removed(from);
+    copy_fields(out, &head.fields, |field| match field.known {
+        KnownField::Unknown => !options.nominates(field.name) && !from.peer.is_refused_claim(field.name),
+        known => !removed.contains(known),
     });
     if body == MessageBodyLength::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
-    write_list(out, b"X-Forwarded-For: ", &head.fields, KnownField::XForwardedFor);
-    out.extend_from_slice(from.peer.as_bytes());
-    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\n");
-    write_list(out, b"Via: ", &head.fields, KnownField::Via);
+    from.peer.write(out, head, from.policy);
+    out.extend_from_slice(b"Via: ");
+    write_members(out, &head.fields, KnownField::Via, |_| true);
     out.extend_from_slice(VIA);
     out.extend_from_slice(b"\r\n");
     if from.upgrade {
@@ -80,15 +82,12 @@ pub fn write_request(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Begins a list field with the members that came, to which the caller appends one and ends the line.
-fn write_list(out: &mut Vec<u8>, name_and_colon: &[u8], fields: &Fields<'_>, known: KnownField) {
-    out.extend_from_slice(name_and_colon);
-    if fields.contains(known) {
-        for value in fields.all(known).filter(|value| !value.is_empty()) {
-            out.extend_from_slice(value);
-            out.extend_from_slice(b", ");
-        }
-    }
+/// The fields that are not forwarded as they came.
+fn removed(from: ForwardedFrom<'_>) -> KnownSet {
+    const ALWAYS: KnownSet = HOP_BY_HOP.with(KnownSet::of(&[KnownField::Host, KnownField::Via]));
+    const EXPECT: KnownSet = KnownSet::of(&[KnownField::Expect]);
+    let expect = if from.expects { KnownSet::EMPTY } else { EXPECT };
+    ALWAYS.with(expect).with(from.peer.removed(from.policy))
 }
 
 /// Appends the field lines that `keep` accepts, as they came. Lines that follow each other are copied in one piece:

@@ -7,4 +7,5 @@ pub mod fault;
 pub mod forward;
 pub mod json_key;
 pub mod key;
+pub mod origin;
 pub mod retry;

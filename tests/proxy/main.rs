@@ -46,6 +46,9 @@ suite! { [epoll io_uring] {
         a_client_that_expects_100_is_told_before_its_key_is_awaited;
     forwarding:
         a_replica_learns_where_a_request_came_from,
+        what_a_trusted_peer_says_of_a_request_is_passed_on,
+        the_fields_of_where_a_request_came_from_are_the_configurations,
+        a_client_behind_a_trusted_peer_is_placed_by_its_own_address,
         fields_of_one_connection_stay_on_it,
         every_answer_has_one_date,
         an_absolute_target_is_forwarded_in_origin_form;
