@@ -4,6 +4,7 @@ use super::client;
 use super::core::{Core, Lifecycle};
 use super::transfer::{BodyRelay, Moved};
 use crate::base::core_counters::Phase;
+use crate::base::forwarding::Via;
 use crate::base::policy::Timeouts;
 use crate::base::time::Moment;
 use crate::engine::{self, Engine, Filled, Inbound, IoError, Timer, Writer};
@@ -209,8 +210,9 @@ fn convert<E: Engine>(
     } else {
         Persistence::Close
     };
+    let via = core.forwarding.via == Via::Both;
     let date = (!head.fields.contains(KnownField::Date)).then(|| core.date());
-    answer::write_response(client.buffer(), head, &options, to, &Additions { persistence, date });
+    answer::write_response(client.buffer(), head, &options, to, &Additions { persistence, via, date });
     Ok(Received::Final(Answer {
         status: head.status,
         client_persists,

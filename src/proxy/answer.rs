@@ -1,6 +1,7 @@
 //! The answer's head as the client gets it, and the answers that the proxy makes itself.
 
 use super::forward::copy_fields;
+use super::via;
 use crate::h1::encode;
 use crate::message::{
     ConnectionOptions, HttpDate, KnownField, MessageBodyLength, ResponseHead, StatusCode, Version,
@@ -34,6 +35,8 @@ pub fn client_body_length(body: MessageBodyLength, client: Version) -> MessageBo
 pub struct Additions {
     /// How the connection goes on.
     pub persistence: Persistence,
+    /// Whether it is signed in a Via field.
+    pub via: bool,
     /// When it was received, where the replica does not say when it was made (RFC 9110 6.6.1).
     pub date: Option<HttpDate>,
 }
@@ -56,10 +59,14 @@ pub fn write_response(
     };
     copy_fields(out, &head.fields, |field| {
         (length_stays || field.known != KnownField::ContentLength)
+            && !(additions.via && field.known == KnownField::Via)
             && !is_hop_by_hop(field.known, field.name, options)
     });
     if body == MessageBodyLength::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    if additions.via {
+        via::write(out, &head.fields, head.version);
     }
     if let Some(date) = &additions.date {
         write_date(out, date);

@@ -1,15 +1,13 @@
 //! The request head as the replica gets it.
 
-use super::origin::{Peer, write_members};
-use crate::base::forwarding::ForwardingPolicy;
+use super::origin::Peer;
+use super::via;
+use crate::base::forwarding::{ForwardingPolicy, Via};
 use crate::h1::encode;
 use crate::message::{
     ConnectionOptions, Field, Fields, HOP_BY_HOP, KnownField, KnownSet, MessageBodyLength, RequestHead,
     Version,
 };
-
-/// The name by which this proxy signs the Via field (RFC 9110 7.6.3).
-pub const VIA: &[u8] = b"1.1 ringway";
 
 /// What a forwarded request says about its connection to us.
 #[derive(Clone, Copy, Debug)]
@@ -69,10 +67,9 @@ pub fn write_request(
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     from.peer.write(out, head, from.policy);
-    out.extend_from_slice(b"Via: ");
-    write_members(out, &head.fields, KnownField::Via, |_| true);
-    out.extend_from_slice(VIA);
-    out.extend_from_slice(b"\r\n");
+    if from.policy.via != Via::Off {
+        via::write(out, &head.fields, head.version);
+    }
     if from.upgrade {
         out.extend_from_slice(b"Connection: upgrade\r\n");
         for value in head.fields.all(KnownField::Upgrade) {
@@ -84,10 +81,12 @@ pub fn write_request(
 
 /// The fields that are not forwarded as they came.
 fn removed(from: ForwardedFrom<'_>) -> KnownSet {
-    const ALWAYS: KnownSet = HOP_BY_HOP.with(KnownSet::of(&[KnownField::Host, KnownField::Via]));
+    const ALWAYS: KnownSet = HOP_BY_HOP.with(KnownSet::of(&[KnownField::Host]));
     const EXPECT: KnownSet = KnownSet::of(&[KnownField::Expect]);
+    const VIA: KnownSet = KnownSet::of(&[KnownField::Via]);
     let expect = if from.expects { KnownSet::EMPTY } else { EXPECT };
-    ALWAYS.with(expect).with(from.peer.removed(from.policy))
+    let via = if from.policy.via == Via::Off { KnownSet::EMPTY } else { VIA };
+    ALWAYS.with(expect).with(via).with(from.peer.removed(from.policy))
 }
 
 /// Appends the field lines that `keep` accepts, as they came. Lines that follow each other are copied in one piece:

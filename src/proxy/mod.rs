@@ -9,3 +9,4 @@ pub mod json_key;
 pub mod key;
 pub mod origin;
 pub mod retry;
+mod via;

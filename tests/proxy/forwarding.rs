@@ -189,3 +189,30 @@ pub(crate) fn every_answer_has_one_date(engine: Engine) {
         assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
     }
 }
+
+pub(crate) fn messages_are_signed_as_the_configuration_says(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        while let Some(request) = peer.request() {
+            if peer.answer("Via: 1.0 inner\r\n", request.head).is_none() {
+                return;
+            }
+        }
+    });
+    // via, the request's version, Via as the replica gets it, Via as the client gets it
+    let cases = [
+        ("", "1.1", "1.0 outer, 1.1 ringway", "1.0 inner"),
+        ("", "1.0", "1.0 outer, 1.0 ringway", "1.0 inner"),
+        ("via = \"both\"", "1.1", "1.0 outer, 1.1 ringway", "1.0 inner, 1.1 ringway"),
+        ("via = \"off\"", "1.1", "1.0 outer", "1.0 inner"),
+    ];
+    for (via, version, inbound, outbound) in cases {
+        let proxy = Proxy::start(engine, 1, &format!("[proxy]\n{via}\n{}", service("", &[("a", &replica)])));
+        let mut client = proxy.client();
+        client.send(format!("GET / HTTP/{version}\r\nHost: a\r\nVia: 1.0 outer\r\n\r\n"));
+        let answer = client.answer();
+        let lines: Vec<String> = answer.text().lines().map(str::to_owned).collect();
+        assert_has(&lines, &[&format!("Via: {inbound}")]);
+        assert_once(&lines, &["Via"]);
+        assert_eq!(answer.field("Via"), Some(outbound), "{via}, {version}");
+    }
+}

@@ -51,6 +51,7 @@ suite! { [epoll io_uring] {
         a_client_behind_a_trusted_peer_is_placed_by_its_own_address,
         fields_of_one_connection_stay_on_it,
         every_answer_has_one_date,
+        messages_are_signed_as_the_configuration_says,
         an_absolute_target_is_forwarded_in_origin_form;
     framing:
         a_client_of_1_0_keeps_its_connection_only_if_it_asks,
