@@ -191,7 +191,7 @@ impl<E: Engine> Client<E> {
     /// Answers a request that goes to no replica.
     async fn refuse(&mut self, core: &Core<E>, refusal: Refusal) -> After {
         core.counters.requests.increment();
-        if refusal.status != StatusCode::NOT_FOUND {
+        if refusal.status.is_client_error() && refusal.status != StatusCode::NOT_FOUND {
             core.counters.bad_requests.increment();
         }
         let persists = refusal.persists && core.phase.get() == Lifecycle::Serving;

@@ -10,6 +10,7 @@ use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
 use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
 use crate::proxy::forward::{self, ForwardedFrom};
 use crate::proxy::key::{self, Circumstances, Key, KeyRule};
+use crate::proxy::max_forwards::max_forwards;
 use crate::proxy::origin::Peer;
 
 /// All that is needed of a request once its head's bytes are gone.
@@ -95,8 +96,13 @@ fn admit<E: Engine>(
         persists: persists && empty,
         persistence_stated: head.version == Version::Http10,
     };
-    if head.method == Method::Connect {
+    // A TRACE would show a script what else its browser sends, such as credentials: nginx refuses it as well.
+    if matches!(head.method, Method::Connect | Method::Trace) {
         return Err(refuse(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let forwards = max_forwards(head).map_err(|_| refuse(StatusCode::BAD_REQUEST))?;
+    if forwards == Some(0) {
+        return Err(refuse(StatusCode::NO_CONTENT));
     }
     let host = head.authority().map_or(&b""[..], |authority| authority.host());
     let service = core.view().service_for(host, head.target.path()).cloned();
@@ -109,7 +115,13 @@ fn admit<E: Engine>(
     let upgrade = forward::asks_for_upgrade(head, &options, body);
     let mut out = core.engine.handle().buffers().scratch();
     let expects = head.version == Version::Http11 && !awaits_continue;
-    let from = ForwardedFrom { peer, policy: &core.forwarding, upgrade, expects };
+    let from = ForwardedFrom {
+        peer,
+        policy: &core.forwarding,
+        forwards_left: forwards.map(|forwards| forwards.saturating_sub(1)),
+        upgrade,
+        expects,
+    };
     forward::write_request(&mut out, head, &options, body, from);
     let retries = &service.service.retries;
     let keeps = head.method.is_idempotent() && !empty && retries.retries_max > 0;

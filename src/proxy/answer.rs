@@ -109,26 +109,30 @@ pub struct OwnAnswer {
     pub date: HttpDate,
 }
 
-/// Appends an answer of the proxy's own: the status code in words, in plain text.
+/// The methods that some service may take: all that are known but CONNECT and TRACE.
+const ALLOW: &[u8] = b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
+
+/// Appends an answer of the proxy's own: the status code in words, in plain text. 204 is the one to an OPTIONS request
+/// that goes no further: it has no body, and says what is allowed as 405 does.
 pub fn write_own(out: &mut Vec<u8>, answer: OwnAnswer, persistence: Persistence) {
     let reason = answer.status.reason().as_bytes();
+    let has_body = answer.status != StatusCode::NO_CONTENT;
     encode::status_line(out, Version::Http11, answer.status);
     write_date(out, &answer.date);
-    out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
-    // "503 Service Unavailable\n"
-    encode::decimal(out, reason.len() as u64 + 5);
-    out.extend_from_slice(b"\r\n");
-    if let Some(seconds) = answer.retry_after_s {
-        out.extend_from_slice(b"Retry-After: ");
-        encode::decimal(out, u64::from(seconds));
-        out.extend_from_slice(b"\r\n");
+    if has_body {
+        encode::field_line(out, b"Content-Type", b"text/plain; charset=utf-8");
+        // "503 Service Unavailable\n"
+        encode::number_field_line(out, b"Content-Length", reason.len() as u64 + 5);
     }
-    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
-        out.extend_from_slice(b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n");
+    if let Some(seconds) = answer.retry_after_s {
+        encode::number_field_line(out, b"Retry-After", u64::from(seconds));
+    }
+    if matches!(answer.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) {
+        encode::field_line(out, b"Allow", ALLOW);
     }
     write_persistence(out, persistence);
     out.extend_from_slice(b"\r\n");
-    if !answer.head_only {
+    if has_body && !answer.head_only {
         encode::decimal(out, u64::from(answer.status.number()));
         out.push(b' ');
         out.extend_from_slice(reason);

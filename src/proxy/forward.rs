@@ -16,6 +16,8 @@ pub struct ForwardedFrom<'a> {
     pub peer: &'a Peer,
     /// What replicas are told of that.
     pub policy: &'a ForwardingPolicy,
+    /// How many more proxies may forward it, where it says so (RFC 9110 7.6.2).
+    pub forwards_left: Option<u32>,
     /// Whether the request asks for an upgrade that may become a tunnel.
     pub upgrade: bool,
     /// Whether what the client expects is the replica's to answer; else its Expect field ends here.
@@ -66,6 +68,9 @@ pub fn write_request(
     if body == MessageBodyLength::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
+    if let Some(left) = from.forwards_left {
+        encode::number_field_line(out, b"Max-Forwards", u64::from(left));
+    }
     from.peer.write(out, head, from.policy);
     if from.policy.via != Via::Off {
         via::write(out, &head.fields, head.version);
@@ -86,7 +91,9 @@ fn removed(from: ForwardedFrom<'_>) -> KnownSet {
     const VIA: KnownSet = KnownSet::of(&[KnownField::Via]);
     let expect = if from.expects { KnownSet::EMPTY } else { EXPECT };
     let via = if from.policy.via == Via::Off { KnownSet::EMPTY } else { VIA };
-    ALWAYS.with(expect).with(via).with(from.peer.removed(from.policy))
+    const MAX_FORWARDS: KnownSet = KnownSet::of(&[KnownField::MaxForwards]);
+    let max_forwards = if from.forwards_left.is_some() { MAX_FORWARDS } else { KnownSet::EMPTY };
+    ALWAYS.with(max_forwards).with(expect).with(via).with(from.peer.removed(from.policy))
 }
 
 /// Appends the field lines that `keep` accepts, as they came. Lines that follow each other are copied in one piece:

@@ -7,6 +7,7 @@ pub mod fault;
 pub mod forward;
 pub mod json_key;
 pub mod key;
+pub mod max_forwards;
 pub mod origin;
 pub mod retry;
 mod via;

@@ -248,3 +248,34 @@ pub(crate) fn messages_are_signed_as_the_configuration_says(engine: Engine) {
         assert_eq!(answer.field("Via"), Some(outbound), "{via}, {version}");
     }
 }
+
+pub(crate) fn a_request_passes_as_many_proxies_as_it_says(engine: Engine) {
+    let replica = Backend::echo("a");
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    // method, Max-Forwards, what the replica gets of it; else who answers
+    let cases = [
+        ("OPTIONS", "2", Some("1"), 200),
+        ("OPTIONS", "1", Some("0"), 200),
+        ("OPTIONS", "0", None, 204),
+        ("OPTIONS", "x", None, 400),
+        ("GET", "0", Some("0"), 200),
+        ("TRACE", "1", None, 405),
+        ("TRACE", "0", None, 405),
+    ];
+    for (method, forwards, left, status) in cases {
+        let mut client = proxy.client();
+        client.send(format!("{method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: {forwards}\r\n\r\n"));
+        let answer = client.answer();
+        assert_eq!(answer.status, status, "{method} {forwards}");
+        match left {
+            Some(left) => assert!(answer.text().contains(&format!("Max-Forwards: {left}\r\n")), "{answer:?}"),
+            None => assert_eq!(answer.field("X-Replica"), None, "{method} {forwards}"),
+        }
+        let allow = matches!(status, 204 | 405).then_some("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH");
+        assert_eq!(answer.field("Allow"), allow, "{method} {forwards}");
+        // Nothing is wrong with such a request: its connection goes on.
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(client.answer().status, 200, "{method} {forwards}");
+    }
+    assert_eq!(proxy.metrics().of("bad_requests_total"), 3, "400 and 405, not 204");
+}

@@ -52,6 +52,7 @@ suite! { [epoll io_uring] {
         fields_of_one_connection_stay_on_it,
         every_answer_has_one_date,
         messages_are_signed_as_the_configuration_says,
+        a_request_passes_as_many_proxies_as_it_says,
         an_absolute_target_is_forwarded_in_origin_form;
     framing:
         a_client_of_1_0_keeps_its_connection_only_if_it_asks,
