@@ -6,6 +6,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::base::command_template::CommandTemplateError;
+use crate::base::forwarding::IdFieldNameError;
 use crate::base::key_source::KeySourceError;
 use crate::base::network::NetworkError;
 use crate::base::route_match::RouteMatchError;
@@ -254,6 +255,14 @@ pub enum Fault {
     /// No network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// No field for ids.
+    #[error(transparent)]
+    IdFieldName(#[from] IdFieldNameError),
+    /// Ids on answers, and none on requests.
+    #[error(
+        "there is no id to answer with, since proxy.request_id names no field; name one, or remove this key"
+    )]
+    NoRequestId,
     /// No key source.
     #[error(transparent)]
     KeySource(#[from] KeySourceError),

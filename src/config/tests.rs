@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::base::algorithm::{ModuloRule, Probing, SlotHash, SlotsRule};
-use crate::base::forwarding::{ForwardedFields, Via};
+use crate::base::forwarding::{ForwardedFields, RequestIdPolicy, Via};
 use crate::base::supervision::{OnExit, StopSignal};
 
 use super::*;
@@ -119,8 +119,10 @@ fn every_key_is_read() {
         trusted: ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap()).into(),
         forwarded: ForwardedFields::Both,
         via: Via::Off,
+        request_id: Some(RequestIdPolicy { field: "X-Correlation-Id".parse().unwrap(), on_answers: true }),
     };
     assert_eq!(config.forwarding, forwarding);
+    assert_eq!(parse("proxy.request_id = \"\"").forwarding.request_id, None);
     assert_eq!(config.drain, DrainPolicy { lame_duck: millis(6), timeout: millis(7) });
     assert_eq!(config.state.directory, Path::new("etc/kept"));
 }

@@ -23,6 +23,7 @@ use crate::engine::Engine;
 use crate::h1::{FieldTable, HeadLimits};
 use crate::message::HttpDate;
 use crate::placement::{KeyHash, Observation, ObservationKind, ReplicaId, Service, Snapshot, Subscriber};
+use crate::proxy::request_id::{Id, RequestIds};
 use crate::proxy::retry::{Attempts, FailedAttempt, RetryBudget, Verdict};
 
 /// What a core is started with.
@@ -46,7 +47,7 @@ pub struct CoreSettings {
     pub observations: Sender<Observation>,
     /// Where the core counts.
     pub counters: Arc<CoreCounters>,
-    /// Where random keys begin.
+    /// Where random keys and request ids begin.
     pub seed: u64,
 }
 
@@ -57,6 +58,7 @@ pub(super) struct Core<E: Engine> {
     cores: NonZeroUsize,
     pub(super) client: ClientLimits,
     pub(super) forwarding: ForwardingPolicy,
+    pub(super) request_ids: Option<RequestIds>,
     pub(super) connections_max: usize,
     pub(super) head_limits: HeadLimits,
     pub(super) counters: Arc<CoreCounters>,
@@ -111,12 +113,14 @@ impl<E: Engine> Core<E> {
     pub(super) fn new(engine: E, settings: CoreSettings) -> Self {
         let CoreSettings { index, cores, client, connections_max, mut snapshots, .. } = settings;
         let view = View::new(snapshots.current().clone(), None, &settings.counters, (index, cores));
+        let request_id = settings.forwarding.request_id.as_ref();
         let date = DateText::new(engine.handle());
         let core = Core {
             engine,
             index,
             cores,
             client,
+            request_ids: request_id.map(|policy| RequestIds::new(policy, settings.seed)),
             forwarding: settings.forwarding,
             connections_max,
             head_limits: HeadLimits { head_bytes_max: client.head_bytes_max, ..HeadLimits::default() },
@@ -142,6 +146,12 @@ impl<E: Engine> Core<E> {
 
     pub(super) fn now(&self) -> Moment {
         self.engine.handle().now()
+    }
+
+    /// The id that the answer to a request with this head carries, if answers do.
+    pub(super) fn answered_id<'a>(&'a self, head: &'a [u8]) -> Option<Id<'a>> {
+        let ids = self.request_ids.as_ref().filter(|ids| ids.on_answers)?;
+        Some(Id { ids, text: ids.written(head)? })
     }
 
     /// What an answer of now says in its Date field.

@@ -14,13 +14,14 @@ use crate::message::{
 };
 use crate::proxy::answer::{self, Additions, Persistence};
 use crate::proxy::fault::UpstreamFault;
+use crate::proxy::request_id::Id;
 
 /// Interim answers (1xx) that one exchange may bring: more is a replica that never answers.
 const INTERIM_ANSWERS_MAX: usize = 16;
 
 /// What an answer needs to know of its request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct Asked<'a> {
     pub(super) method: Method,
     pub(super) version: Version,
     /// Whether the client's connection may go on after the answer.
@@ -28,6 +29,8 @@ pub(super) struct Asked {
     pub(super) persistence_stated: bool,
     pub(super) upgrade: bool,
     pub(super) timeouts: Timeouts,
+    /// The request's id, where the answer is to carry it.
+    pub(super) id: Option<Id<'a>>,
 }
 
 /// The final head of an answer, queued for the client.
@@ -70,7 +73,7 @@ pub(super) async fn receive_head<E: Engine>(
     inbound: &mut Inbound<E::Reader>,
     client: &mut E::Writer,
     timer: &mut Timer,
-    asked: &Asked,
+    asked: &Asked<'_>,
     upload: &impl Upload,
 ) -> Result<Answer, NoAnswer> {
     let mut progress = HeadProgress::default();
@@ -149,7 +152,7 @@ fn parse<E: Engine>(
     core: &Core<E>,
     inbound: &mut Inbound<E::Reader>,
     client: &mut E::Writer,
-    asked: &Asked,
+    asked: &Asked<'_>,
     progress: &mut HeadProgress,
     goes_on: bool,
 ) -> Result<Option<Received>, Malformed> {
@@ -178,7 +181,7 @@ fn convert<E: Engine>(
     core: &Core<E>,
     head: &ResponseHead<'_>,
     client: &mut E::Writer,
-    asked: &Asked,
+    asked: &Asked<'_>,
     goes_on: bool,
 ) -> Result<Received, Malformed> {
     let options = connection_options(&head.fields).map_err(|_| Malformed::Framing)?;
@@ -212,7 +215,13 @@ fn convert<E: Engine>(
     };
     let via = core.forwarding.via == Via::Both;
     let date = (!head.fields.contains(KnownField::Date)).then(|| core.date());
-    answer::write_response(client.buffer(), head, &options, to, &Additions { persistence, via, date });
+    answer::write_response(
+        client.buffer(),
+        head,
+        &options,
+        to,
+        &Additions { persistence, via, id: asked.id, date },
+    );
     Ok(Received::Final(Answer {
         status: head.status,
         client_persists,

@@ -118,6 +118,7 @@ fn admit<E: Engine>(
     let from = ForwardedFrom {
         peer,
         policy: &core.forwarding,
+        ids: core.request_ids.as_ref(),
         forwards_left: forwards.map(|forwards| forwards.saturating_sub(1)),
         upgrade,
         expects,

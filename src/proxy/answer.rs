@@ -1,6 +1,7 @@
 //! The answer's head as the client gets it, and the answers that the proxy makes itself.
 
 use super::forward::copy_fields;
+use super::request_id::Id;
 use super::via;
 use crate::h1::encode;
 use crate::message::{
@@ -32,11 +33,13 @@ pub fn client_body_length(body: MessageBodyLength, client: Version) -> MessageBo
 
 /// What an answer carries beside what its replica said.
 #[derive(Clone, Copy, Debug)]
-pub struct Additions {
+pub struct Additions<'a> {
     /// How the connection goes on.
     pub persistence: Persistence,
     /// Whether it is signed in a Via field.
     pub via: bool,
+    /// The request's id, where answers carry one and this has none of its own.
+    pub id: Option<Id<'a>>,
     /// When it was received, where the replica does not say when it was made (RFC 9110 6.6.1).
     pub date: Option<HttpDate>,
 }
@@ -47,7 +50,7 @@ pub fn write_response(
     head: &ResponseHead<'_>,
     options: &ConnectionOptions<'_>,
     body: MessageBodyLength,
-    additions: &Additions,
+    additions: &Additions<'_>,
 ) {
     encode::status_line_with_reason(out, Version::Http11, head.status, head.reason);
     // Where there is no body, Content-Length is what a GET would have had (RFC 9110 8.6), but for 1xx and 204, which
@@ -67,6 +70,9 @@ pub fn write_response(
     }
     if additions.via {
         via::write(out, &head.fields, head.version);
+    }
+    if let Some(id) = additions.id.filter(|id| !id.ids.is_in(&head.fields)) {
+        id.ids.write_line(out, id.text);
     }
     if let Some(date) = &additions.date {
         write_date(out, date);

@@ -1,6 +1,7 @@
 //! The request head as the replica gets it.
 
 use super::origin::Peer;
+use super::request_id::RequestIds;
 use super::via;
 use crate::base::forwarding::{ForwardingPolicy, Via};
 use crate::h1::encode;
@@ -16,6 +17,8 @@ pub struct ForwardedFrom<'a> {
     pub peer: &'a Peer,
     /// What replicas are told of that.
     pub policy: &'a ForwardingPolicy,
+    /// Where requests are given ids.
+    pub ids: Option<&'a RequestIds>,
     /// How many more proxies may forward it, where it says so (RFC 9110 7.6.2).
     pub forwards_left: Option<u32>,
     /// Whether the request asks for an upgrade that may become a tunnel.
@@ -61,7 +64,10 @@ pub fn write_request(
     encode::origin_request_line(out, head.method, head.method_token, &head.target, Version::Http11);
     encode::field_line(out, b"Host", head.authority().map_or(&b""[..], |authority| authority.as_bytes()));
     let removed = removed(from);
+    let new_id = from.ids.filter(|ids| ids.brought(&head.fields, options).is_none());
     copy_fields(out, &head.fields, |field| match field.known {
+        // An empty line must not stand before the new one.
+        _ if new_id.is_some_and(|ids| ids.has_field(field)) => false,
         KnownField::Unknown => !options.nominates(field.name) && !from.peer.is_refused_claim(field.name),
         known => !removed.contains(known),
     });
@@ -72,6 +78,9 @@ pub fn write_request(
         encode::number_field_line(out, b"Max-Forwards", u64::from(left));
     }
     from.peer.write(out, head, from.policy);
+    if let Some(ids) = new_id {
+        ids.write_line(out, &ids.invent());
+    }
     if from.policy.via != Via::Off {
         via::write(out, &head.fields, head.version);
     }
@@ -94,6 +103,14 @@ fn removed(from: ForwardedFrom<'_>) -> KnownSet {
     const MAX_FORWARDS: KnownSet = KnownSet::of(&[KnownField::MaxForwards]);
     let max_forwards = if from.forwards_left.is_some() { MAX_FORWARDS } else { KnownSet::EMPTY };
     ALWAYS.with(max_forwards).with(expect).with(via).with(from.peer.removed(from.policy))
+}
+
+/// Names and values of the field lines of a head that [`write_request`] wrote, which holds no line end but its own.
+pub fn written_fields(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
+        let (name, value) = line.split_at(line.iter().position(|&byte| byte == b':')?);
+        Some((name, value[1..].trim_ascii()))
+    })
 }
 
 /// Appends the field lines that `keep` accepts, as they came. Lines that follow each other are copied in one piece:

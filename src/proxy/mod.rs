@@ -9,5 +9,6 @@ pub mod json_key;
 pub mod key;
 pub mod max_forwards;
 pub mod origin;
+pub mod request_id;
 pub mod retry;
 mod via;

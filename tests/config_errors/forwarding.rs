@@ -20,6 +20,14 @@ fn whom_to_believe_and_what_to_say() {
         ),
         ("[proxy]\nvia = true", (2, "proxy.via", "must be a string, not true or false")),
         ("[proxy]\nvia = \"answers\"", (2, "proxy.via", "write \"requests\" or \"both\" or \"off\"")),
+        ("[proxy]\nrequest_id = \"Host\"", (2, "proxy.request_id", "'Host' is no field for ids")),
+        ("[proxy]\nrequest_id = false", (2, "proxy.request_id", "must be a string, not true or false")),
+        ("[proxy]\nrequest_ids = \"\"", (2, "proxy.request_ids", "did you mean 'request_id'?")),
+        ("[proxy]\nanswer_request_id = 1", (2, "proxy.answer_request_id", "must be true or false")),
+        (
+            "[proxy]\nrequest_id = \"\"\nanswer_request_id = true",
+            (3, "proxy.answer_request_id", "names no field"),
+        ),
         ("proxi = 1", (1, "proxi", "did you mean 'proxy'?")),
     ];
     for (text, expected) in cases {

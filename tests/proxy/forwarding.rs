@@ -1,5 +1,7 @@
 //! The head as a replica gets it, and the answer's head as a client gets it.
 
+use std::collections::HashSet;
+
 use crate::harness::{Answer, Backend, Engine, Proxy, service};
 
 /// The lines of the request as the replica got it; the replica echoes it.
@@ -278,4 +280,60 @@ pub(crate) fn a_request_passes_as_many_proxies_as_it_says(engine: Engine) {
         assert_eq!(client.answer().status, 200, "{method} {forwards}");
     }
     assert_eq!(proxy.metrics().of("bad_requests_total"), 3, "400 and 405, not 204");
+}
+
+/// The values of a field among a request's lines.
+fn values<'a>(lines: &'a [String], name: &str) -> Vec<&'a str> {
+    let begin = format!("{}: ", name.to_lowercase());
+    let lines = lines.iter().filter(|line| line.to_lowercase().starts_with(&begin));
+    lines.map(|line| &line[begin.len()..]).collect()
+}
+
+pub(crate) fn a_request_without_an_id_is_given_one(engine: Engine) {
+    let replica = Backend::echo("a");
+    let proxy = Proxy::start(engine, 2, &service("", &[("a", &replica)]));
+    let mut seen = HashSet::new();
+    for _ in 0..20 {
+        let lines = forwarded(&proxy, "GET / HTTP/1.1\r\nHost: a\r\nX-Request-Id:\r\n\r\n");
+        let [id] = values(&lines, "X-Request-Id")[..] else { panic!("one id: {lines:?}") };
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        assert!(seen.insert(id.to_owned()), "{id} came twice");
+    }
+    let lines = forwarded(&proxy, "GET / HTTP/1.1\r\nHost: a\r\nx-request-id: the client's\r\n\r\n");
+    assert_eq!(values(&lines, "X-Request-Id"), ["the client's"]);
+    let with = |keys: &str| {
+        Proxy::start(engine, 1, &format!("[proxy]\n{keys}\n{}", service("", &[("a", &replica)])))
+    };
+    let lines = forwarded(&with("request_id = \"\""), "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(values(&lines, "X-Request-Id").is_empty(), "{lines:?}");
+    // Another field, and on answers, too.
+    let proxy = with("request_id = \"X-Correlation-Id\"\nanswer_request_id = true");
+    let mut client = proxy.client();
+    for id in ["", "X-Correlation-Id: 42\r\n", "Connection: X-Correlation-Id\r\nX-Correlation-Id: 42\r\n"] {
+        client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\n{id}Content-Length: 2\r\n\r\nok"));
+        let answer = client.answer();
+        let lines: Vec<String> = answer.text().lines().map(str::to_owned).collect();
+        let ids = values(&lines, "X-Correlation-Id");
+        assert_eq!((ids.len(), ids.first().copied()), (1, answer.field("X-Correlation-Id")), "{lines:?}");
+        assert_eq!(ids[0] == "42", id.starts_with("X-"), "a nominated id is not the request's: {lines:?}");
+    }
+}
+
+pub(crate) fn an_invented_id_places_no_request(engine: Engine) {
+    let replicas = ["a", "b", "c"].map(|name| (name, Backend::echo(name)));
+    let replicas = [0, 1, 2].map(|index| (replicas[index].0, &replicas[index].1));
+    let keys = "key = [\"header:x-request-id\", \"json:request_id\", \"path\"]";
+    let proxy = Proxy::start(engine, 1, &service(keys, &replicas));
+    let mut client = proxy.client();
+    let mut placed = |request: &str| {
+        client.send(request);
+        client.answer().replica()
+    };
+    let by_path = placed("GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    let by_body = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 18\r\n\r\n{\"request_id\": 42}";
+    let by_header = placed("GET /x HTTP/1.1\r\nHost: a\r\nX-Request-Id: 42\r\n\r\n");
+    for _ in 0..20 {
+        assert_eq!(placed("GET /x HTTP/1.1\r\nHost: a\r\n\r\n"), by_path);
+        assert_eq!(placed(by_body), by_header);
+    }
 }

@@ -53,6 +53,8 @@ suite! { [epoll io_uring] {
         every_answer_has_one_date,
         messages_are_signed_as_the_configuration_says,
         a_request_passes_as_many_proxies_as_it_says,
+        a_request_without_an_id_is_given_one,
+        an_invented_id_places_no_request,
         an_absolute_target_is_forwarded_in_origin_form;
     framing:
         a_client_of_1_0_keeps_its_connection_only_if_it_asks,
