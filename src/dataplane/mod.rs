@@ -13,6 +13,7 @@ mod download;
 mod exchange;
 mod in_flight;
 mod load;
+mod refusal;
 mod request;
 mod transfer;
 mod tunnel;

@@ -1,4 +1,4 @@
-//! The answer's head as the client gets it, and the answers that the proxy makes itself.
+//! The answer's head as the client gets it.
 
 use super::forward::copy_fields;
 use super::request_id::Id;
@@ -102,55 +102,11 @@ pub fn write_continue(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// An answer of the proxy's own.
-#[derive(Clone, Copy, Debug)]
-pub struct OwnAnswer {
-    /// The status code.
-    pub status: StatusCode,
-    /// After how many seconds the client may try again.
-    pub retry_after_s: Option<u32>,
-    /// Whether the answer is to a HEAD request: then its body is left out.
-    pub head_only: bool,
-    /// When it is made.
-    pub date: HttpDate,
-}
-
-/// The methods that some service may take: all that are known but CONNECT and TRACE.
-const ALLOW: &[u8] = b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH";
-
-/// Appends an answer of the proxy's own: the status code in words, in plain text. 204 is the one to an OPTIONS request
-/// that goes no further: it has no body, and says what is allowed as 405 does.
-pub fn write_own(out: &mut Vec<u8>, answer: OwnAnswer, persistence: Persistence) {
-    let reason = answer.status.reason().as_bytes();
-    let has_body = answer.status != StatusCode::NO_CONTENT;
-    encode::status_line(out, Version::Http11, answer.status);
-    write_date(out, &answer.date);
-    if has_body {
-        encode::field_line(out, b"Content-Type", b"text/plain; charset=utf-8");
-        // "503 Service Unavailable\n"
-        encode::number_field_line(out, b"Content-Length", reason.len() as u64 + 5);
-    }
-    if let Some(seconds) = answer.retry_after_s {
-        encode::number_field_line(out, b"Retry-After", u64::from(seconds));
-    }
-    if matches!(answer.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NO_CONTENT) {
-        encode::field_line(out, b"Allow", ALLOW);
-    }
-    write_persistence(out, persistence);
-    out.extend_from_slice(b"\r\n");
-    if has_body && !answer.head_only {
-        encode::decimal(out, u64::from(answer.status.number()));
-        out.push(b' ');
-        out.extend_from_slice(reason);
-        out.push(b'\n');
-    }
-}
-
-fn write_date(out: &mut Vec<u8>, date: &HttpDate) {
+pub(super) fn write_date(out: &mut Vec<u8>, date: &HttpDate) {
     encode::field_line(out, b"Date", date.as_bytes());
 }
 
-fn write_persistence(out: &mut Vec<u8>, persistence: Persistence) {
+pub(super) fn write_persistence(out: &mut Vec<u8>, persistence: Persistence) {
     match persistence {
         Persistence::KeepAlive { stated: false } => {}
         Persistence::KeepAlive { stated: true } => out.extend_from_slice(b"Connection: keep-alive\r\n"),

@@ -4,6 +4,7 @@
 mod bodies;
 mod commands;
 mod drain;
+mod error_answers;
 mod faults;
 mod forwarding;
 mod framing;
@@ -75,6 +76,11 @@ suite! { [epoll io_uring] {
         connections_beyond_the_limit_wait,
         an_idle_connection_is_closed_in_time,
         a_client_that_does_not_read_is_cut_off;
+    error_answers:
+        a_failure_is_told_in_the_form_that_its_client_prefers,
+        a_head_request_gets_the_head_of_its_failure,
+        a_failure_has_an_id_that_its_replica_and_the_log_know,
+        without_ids_a_failure_has_none;
     faults:
         each_method_meets_a_close_at_each_moment,
         each_method_meets_a_reset_at_each_moment,
