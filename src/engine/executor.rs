@@ -19,8 +19,9 @@ use crossbeam::queue::SegQueue;
 use slab::Slab;
 
 use super::buffer::BufferPool;
+use super::clock::WallClock;
 use super::timer::{Timer, Timers};
-use crate::base::time::Moment;
+use crate::base::time::{Moment, WallTime};
 
 /// Rounds of ready tasks between two looks at the driver, so that tasks that wake each other cannot starve it.
 const ROUNDS_MAX: usize = 4;
@@ -53,6 +54,7 @@ struct Local {
     timers: Timers,
     now: Cell<Moment>,
     clock: Box<dyn Fn() -> Moment>,
+    wall_clock: WallClock,
     buffers: BufferPool,
     remote: Arc<Remote>,
 }
@@ -76,14 +78,19 @@ thread_local! {
 }
 
 impl Handle {
-    /// An executor with no tasks and this clock.
-    pub(super) fn new(clock: impl Fn() -> Moment + 'static, unpark: Arc<dyn Unpark>) -> Self {
+    /// An executor with no tasks and these clocks.
+    pub(super) fn new(
+        clock: impl Fn() -> Moment + 'static,
+        wall_clock: WallClock,
+        unpark: Arc<dyn Unpark>,
+    ) -> Self {
         Handle(Rc::new(Local {
             tasks: RefCell::default(),
             ready: RefCell::default(),
             timers: Timers::default(),
             now: Cell::new(clock()),
             clock: Box::new(clock),
+            wall_clock,
             buffers: BufferPool::default(),
             remote: Arc::new(Remote { woken: SegQueue::new(), notified: AtomicBool::new(false), unpark }),
         }))
@@ -98,6 +105,11 @@ impl Handle {
     /// [`Handle::now`]. A reading costs some 25 ns.
     pub fn read_clock(&self) -> Moment {
         (self.0.clock)()
+    }
+
+    /// What the calendar says. Each call reads the clock: keep what it says for a second, as far as that will do.
+    pub fn wall_time(&self) -> WallTime {
+        (self.0.wall_clock)(self.now())
     }
 
     /// A timer that is not armed.
