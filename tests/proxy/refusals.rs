@@ -40,6 +40,8 @@ pub(crate) fn malformed_requests_are_refused_and_go_nowhere(engine: Engine) {
         (400, with("Content-Length: 5\r\nContent-Length: 6") + "hello", "two lengths"),
         (400, with("Content-Length: -1"), "a negative length"),
         (400, with("Content-Length: 99999999999999999999"), "a length beyond counting"),
+        (400, with("Content-Length: 9223372036854775808"), "a length that is negative to some"),
+        (400, with("Content-Length: 010") + "hello wor", "a length that is octal to some"),
         (400, with("Content-Length: 5\r\nTransfer-Encoding: chunked") + smuggled, "length and chunks"),
         (501, with("Transfer-Encoding: chunked, identity") + smuggled, "chunked, but not last"),
         (400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned() + smuggled, "chunks in 1.0"),
