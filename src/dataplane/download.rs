@@ -178,6 +178,8 @@ fn convert<W: Writer>(
     goes_on: bool,
 ) -> Result<Received, Malformed> {
     let options = connection_options(&head.fields).map_err(|_| Malformed::Framing)?;
+    // Of an interim answer too: one that announces a body may bring it, and it would be read as the final answer.
+    let from = h1::response_body_length(asked.method, head).map_err(|_| Malformed::Framing)?;
     if head.status.is_interim() && head.status != StatusCode::SWITCHING_PROTOCOLS {
         // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
         if asked.version == Version::Http11 {
@@ -198,7 +200,6 @@ fn convert<W: Writer>(
             relay: BodyRelay::new(MessageBodyLength::None, MessageBodyLength::None),
         }));
     }
-    let from = h1::response_body_length(asked.method, head).map_err(|_| Malformed::Framing)?;
     let to = answer::client_body_length(from, asked.version);
     let client_persists = asked.persists && goes_on && to != MessageBodyLength::UntilClose;
     let persistence = if client_persists {
