@@ -110,7 +110,8 @@ fn admit<E: Engine>(
         persistence_stated: head.version == Version::Http10,
     };
     if head.method == Method::Connect {
-        return Err(refuse(StatusCode::METHOD_NOT_ALLOWED));
+        // What comes behind it is meant for a tunnel, and must not be taken for requests.
+        return Err(Refusal { persists: false, ..refuse(StatusCode::METHOD_NOT_ALLOWED) });
     }
     let host = head.authority().map_or(&b""[..], |authority| authority.host());
     let service = core.view().service_for(host, head.target.path()).cloned();
