@@ -11,19 +11,20 @@ use crate::h1::{self, HeadError, HeadProgress, Parse};
 use crate::message::{MessageBodyLength, Method, StatusCode, Version, connection_options};
 use crate::proxy::answer::{self, Persistence};
 use crate::proxy::fault::UpstreamFault;
+use crate::proxy::upgrade::UpgradeOffer;
 
 /// Interim answers (1xx) that one exchange may bring: more is a replica that never answers.
 const INTERIM_ANSWERS_MAX: usize = 16;
 
 /// What an answer needs to know of its request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) version: Version,
     /// Whether the client's connection may go on after the answer.
     pub(super) persists: bool,
     pub(super) persistence_stated: bool,
-    pub(super) upgrade: bool,
+    pub(super) upgrade: Option<UpgradeOffer>,
     pub(super) timeouts: Timeouts,
 }
 
@@ -188,7 +189,7 @@ fn convert<W: Writer>(
         return Ok(Received::Interim);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        if !asked.upgrade {
+        if !asked.upgrade.as_ref().is_some_and(|offer| offer.is_kept_by(head)) {
             return Err(Malformed::Switched);
         }
         answer::write_interim(client.buffer(), head, &options);

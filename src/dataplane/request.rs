@@ -11,6 +11,7 @@ use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
 use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
 use crate::proxy::forward::{self, ForwardedFrom};
 use crate::proxy::key::{self, Circumstances, Key, KeyRule};
+use crate::proxy::upgrade::UpgradeOffer;
 
 /// A client's address.
 #[derive(Debug)]
@@ -34,12 +35,12 @@ pub(super) struct Request<E: Engine> {
     pub(super) awaits_continue: bool,
     pub(super) method: Method,
     pub(super) version: Version,
-    /// Whether the client lets its connection go on.
+    /// Whether the connection may go on after the answer.
     pub(super) persists: bool,
     /// Whether the client's version needs to be told that it goes on.
     pub(super) persistence_stated: bool,
-    /// Whether a 101 may follow.
-    pub(super) upgrade: bool,
+    /// What a 101 may switch to, if one may follow.
+    pub(super) upgrade: Option<UpgradeOffer>,
     /// The head as replicas get it.
     pub(super) head: Scratch,
     pub(super) body: RequestBody,
@@ -101,7 +102,10 @@ fn admit<E: Engine>(
     let bad = |_| Refusal::malformed(StatusCode::BAD_REQUEST);
     let body = h1::request_body_length(head).map_err(|error| Refusal::malformed(error.status()))?;
     let options = connection_options(&head.fields).map_err(bad)?;
-    let persists = h1::persists(head.version, &options);
+    let upgrade = forward::asks_for_upgrade(head, &options, body);
+    // Bytes that come early are meant for the other protocol. If the connection does not switch they must not be taken
+    // for requests, whoever made them up, and nothing tells them apart from a request that was.
+    let persists = h1::persists(head.version, &options) && !upgrade;
     let empty = matches!(body, MessageBodyLength::None | MessageBodyLength::Sized(0));
     let refuse = |status| Refusal {
         status,
@@ -121,7 +125,6 @@ fn admit<E: Engine>(
     let around = Circumstances { peer: peer.address, has_body: !empty, random: core.random() };
     let key = key::find(&rule, head, around).ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
     let awaits_continue = matches!(key, Key::InBody(_)) && forward::expects_continue(head);
-    let upgrade = forward::asks_for_upgrade(head, &options, body);
     let mut out = core.engine.handle().buffers().scratch();
     let expects = head.version == Version::Http11 && !awaits_continue;
     let from = ForwardedFrom { peer: &peer.text, upgrade, expects };
@@ -141,7 +144,7 @@ fn admit<E: Engine>(
         version: head.version,
         persists,
         persistence_stated: head.version == Version::Http10,
-        upgrade,
+        upgrade: upgrade.then(|| UpgradeOffer::of(&head.fields)),
         head: out,
         body: RequestBody { relay: BodyRelay::new(body, body), kept, begun: false, finished: empty },
         began,

@@ -8,3 +8,4 @@ pub mod forward;
 pub mod json_key;
 pub mod key;
 pub mod retry;
+pub mod upgrade;
