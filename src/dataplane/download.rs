@@ -83,7 +83,7 @@ pub(super) async fn receive_head<E: Engine>(
                 progress = HeadProgress::default();
                 client::flush(core, client, timer).await.map_err(|_| NoAnswer::ClientGone)?;
             }
-            Ok(None) => wait_for_head(core, inbound, timer, upload).await?,
+            Ok(None) => wait_for_head(core, inbound, timer, upload, interim > 0).await?,
             Ok(Some(Received::Interim)) | Err(_) => {
                 return Err(NoAnswer::Fault { fault: UpstreamFault::BadAnswer, answered_any: true });
             }
@@ -106,6 +106,7 @@ async fn wait_for_head<E: Engine>(
     inbound: &mut Inbound<E::Reader>,
     timer: &mut Timer,
     upload: &impl Upload,
+    answered_before: bool,
 ) -> Result<(), NoAnswer> {
     let filled = std::future::poll_fn(|context| {
         if let std::task::Poll::Ready(filled) = inbound.poll_fill(context) {
@@ -122,7 +123,7 @@ async fn wait_for_head<E: Engine>(
         }
         Ok(Filled::End) | Err(_) => UpstreamFault::Closed,
     };
-    Err(NoAnswer::Fault { fault, answered_any: !inbound.bytes().is_empty() })
+    Err(NoAnswer::Fault { fault, answered_any: answered_before || !inbound.bytes().is_empty() })
 }
 
 enum Received {

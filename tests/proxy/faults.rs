@@ -401,6 +401,14 @@ pub(crate) fn retries_end_after_two_and_with_the_budget(engine: Engine) {
     assert_eq!(faulty.proxy.metrics().of("retries_refused_total"), 1);
     faulty.fault(close);
     assert_eq!(faulty.exchange(get), RETRIED, "the first retry is free");
+    // Nor is one after an interim answer: its replica did begin to answer.
+    faulty.fault(|peer| {
+        if peer.request().is_some() {
+            peer.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+        }
+    });
+    let over = Outcome { attempts: 1, retries: 0, ..refused };
+    assert_eq!(faulty.exchange(get), over, "the budget is spent, and this one is not free");
     let none = Faulty::start(engine, "retries = { retries_max = 0 }");
     none.fault(close);
     assert_eq!(none.exchange(get), FAILED, "retries are switched off");
