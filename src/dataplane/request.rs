@@ -103,9 +103,9 @@ fn admit<E: Engine>(
     let body = h1::request_body_length(head).map_err(|error| Refusal::malformed(error.status()))?;
     let options = connection_options(&head.fields).map_err(bad)?;
     let upgrade = forward::asks_for_upgrade(head, &options, body);
-    // Bytes that come early are meant for the other protocol. If the connection does not switch they must not be taken
-    // for requests, whoever made them up, and nothing tells them apart from a request that was.
-    let persists = h1::persists(head.version, &options) && !upgrade;
+    // Bytes that come early are meant for the other protocol, or for the tunnel of a CONNECT. If there is none they must
+    // not be taken for requests, whoever made them up, and nothing tells them apart from a request that was.
+    let persists = h1::persists(head.version, &options) && !upgrade && head.method != Method::Connect;
     let empty = matches!(body, MessageBodyLength::None | MessageBodyLength::Sized(0));
     let refuse = |status| Refusal {
         status,
@@ -114,8 +114,7 @@ fn admit<E: Engine>(
         persistence_stated: head.version == Version::Http10,
     };
     if head.method == Method::Connect {
-        // What comes behind it is meant for a tunnel, and must not be taken for requests.
-        return Err(Refusal { persists: false, ..refuse(StatusCode::METHOD_NOT_ALLOWED) });
+        return Err(refuse(StatusCode::METHOD_NOT_ALLOWED));
     }
     let host = head.authority().map_or(&b""[..], |authority| authority.host());
     let service = core.view().service_for(host, head.target.path()).cloned();

@@ -66,6 +66,8 @@ NOMINATIONS = Group("Fields of one connection", [
     _nominated("connection: names Cookie", "Cookie", "Cookie: a=b", forwarded(has=["Cookie: a=b"])),
     _nominated("connection: names Authorization", "Authorization", "Authorization: Basic YTpi", forwarded(has=["Authorization: Basic YTpi"])),
     _nominated("connection: names X-Forwarded-For", "X-Forwarded-For", "X-Forwarded-For: 192.0.2.1", forwarded()),
+    Case("forwarding: X_Forwarded_For with underscores", "3875 4.1.18", get("X_Forwarded_For: 192.0.2.1"), forwarded(lacks=["X_Forwarded_For"]),
+         "One name with X-Forwarded-For to those that speak CGI: nobody may claim an address so"),
     _nominated("connection: names Forwarded", "Forwarded", "Forwarded: for=192.0.2.1", forwarded()),
     _nominated("connection: names Content-Type", "Content-Type", "Content-Type: text/plain", forwarded(has=["Content-Type: text/plain"])),
     _nominated("connection: names Cache-Control", "Cache-Control", "Cache-Control: no-store", forwarded(has=["Cache-Control: no-store"])),
