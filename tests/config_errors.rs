@@ -1,5 +1,7 @@
 //! Every mistake in a configuration names its line and key and says what to do.
 
+#[path = "config_errors/forwarding.rs"]
+mod forwarding;
 #[path = "config_errors/placement.rs"]
 mod placement;
 #[path = "config_errors/process.rs"]

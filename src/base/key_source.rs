@@ -18,7 +18,7 @@ pub enum KeySource {
     Uri,
     /// `host`: the host that the request names, without its port, in lower case.
     Host,
-    /// `client-ip`: the peer's address, without its port.
+    /// `client-ip`: the client's address, without its port: the peer's, or what a trusted peer says of its own.
     ClientIp,
     /// `header:NAME`: a header field's value; the name is kept in lower case.
     Header(Box<str>),

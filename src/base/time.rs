@@ -1,4 +1,4 @@
-//! Monotonic time as a value that engines hand out, so that no other code reads a clock.
+//! Time as values that engines hand out, so that no other code reads a clock.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -47,9 +47,40 @@ impl Sub<Moment> for Moment {
     }
 }
 
+/// A point of the calendar: the time since 1970-01-01 00:00:00 UTC, leap seconds left out. It may jump, forwards or
+/// back; only what is shown to others is made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WallTime(Duration);
+
+impl WallTime {
+    /// The point so long after 1970 began.
+    pub const fn since_1970(since: Duration) -> Self {
+        WallTime(since)
+    }
+
+    /// Whole seconds since 1970 began.
+    pub const fn seconds(self) -> u64 {
+        self.0.as_secs()
+    }
+
+    /// How long it is until the next whole second; never zero.
+    pub fn until_next_second(self) -> Duration {
+        Duration::from_secs(1) - Duration::from_nanos(u64::from(self.0.subsec_nanos()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_second_is_a_second_away_at_most_and_never_here() {
+        let cases = [(0, 1_000_000_000), (1, 999_999_999), (999_999_999, 1)];
+        for (nanos, expected) in cases {
+            let wall = WallTime::since_1970(Duration::new(7, nanos));
+            assert_eq!((wall.seconds(), wall.until_next_second()), (7, Duration::from_nanos(expected)));
+        }
+    }
 
     #[test]
     fn addition_saturates_instead_of_wrapping() {

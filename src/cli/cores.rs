@@ -12,6 +12,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::mpsc;
 
 use super::Failure;
+use crate::base::forwarding::ForwardingPolicy;
 use crate::base::policy::ClientLimits;
 use crate::config::EngineChoice;
 use crate::control::Shared;
@@ -69,11 +70,12 @@ fn cpus() -> Vec<usize> {
 }
 
 /// How the cores are to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) engine: EngineKind,
     pub(super) cores: NonZeroUsize,
     pub(super) client: ClientLimits,
+    pub(super) forwarding: ForwardingPolicy,
     pub(super) connections_max: u64,
 }
 
@@ -113,6 +115,7 @@ impl CoreThreads {
                 index,
                 cores: plan.cores,
                 client: plan.client,
+                forwarding: plan.forwarding.clone(),
                 connections_max: share(plan.connections_max, index, plan.cores),
                 snapshots: published.subscribe(),
                 mailbox: link.mailbox.clone(),

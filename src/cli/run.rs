@@ -74,7 +74,8 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let (observe, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
     let shared = Arc::new(Shared::new(info, links, published.reader()));
 
-    let plan = Plan { engine, cores, client: config.client, connections_max };
+    let plan =
+        Plan { engine, cores, client: config.client, forwarding: config.forwarding.clone(), connections_max };
     let (threads, ended) = CoreThreads::start(&plan, listeners, &shared, &published, &observe)?;
     let (callers, calls) = control::calls();
     let parts = Parts {

@@ -6,7 +6,9 @@ use std::io;
 use thiserror::Error;
 
 use crate::base::command_template::CommandTemplateError;
+use crate::base::forwarding::IdFieldNameError;
 use crate::base::key_source::KeySourceError;
+use crate::base::network::NetworkError;
 use crate::base::route_match::RouteMatchError;
 
 /// Errors beyond this many are counted, not listed.
@@ -250,6 +252,17 @@ pub enum Fault {
         /// What the resolver said.
         reason: String,
     },
+    /// No network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// No field for ids.
+    #[error(transparent)]
+    IdFieldName(#[from] IdFieldNameError),
+    /// Ids on answers, and none on requests.
+    #[error(
+        "there is no id to answer with, since proxy.request_id names no field; name one, or remove this key"
+    )]
+    NoRequestId,
     /// No key source.
     #[error(transparent)]
     KeySource(#[from] KeySourceError),

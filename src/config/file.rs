@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::section::Section;
 use super::surroundings::Surroundings;
 use super::{CORES_MAX, Config, EngineChoice, FILE_BYTES_MAX, LISTENERS_MAX, ListenConfig};
-use super::{address, admin, limits, service, state, syntax};
+use super::{address, admin, forwarding, limits, service, state, syntax};
 
 /// The file's bytes as text.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, ConfigError> {
@@ -47,6 +47,9 @@ pub(super) fn parse(
 
 fn config(top: &mut Section<'_>, file: Option<&Path>) -> Config {
     let listen = top.section("listen", "[listen] http = \"127.0.0.1:8080\"", listen);
+    let (client, trusted) = top.section("client", "[client] header_ms = 10000", |section| {
+        (limits::client(section), forwarding::trusted(section))
+    });
     Config {
         engine: engine(top),
         cores: cores(top),
@@ -54,7 +57,10 @@ fn config(top: &mut Section<'_>, file: Option<&Path>) -> Config {
             admin::read(section, &listen.http)
         }),
         listen,
-        client: top.section("client", "[client] header_ms = 10000", limits::client),
+        client,
+        forwarding: top.section("proxy", "[proxy] forwarded = \"x-forwarded\"", |section| {
+            forwarding::read(section, trusted)
+        }),
         drain: top.section("drain", "[drain] timeout_ms = 30000", limits::drain),
         log: top.section("log", "[log] level = \"info\"", limits::log),
         state: top

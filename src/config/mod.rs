@@ -8,6 +8,7 @@ mod address;
 mod admin;
 mod error;
 mod file;
+mod forwarding;
 mod heartbeat;
 mod limits;
 mod placement;
@@ -30,6 +31,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::algorithm::{Algorithm, BoundedLoad};
 use crate::base::command_template::CommandTemplate;
+use crate::base::forwarding::ForwardingPolicy;
 use crate::base::key_source::{Fallback, KeySource};
 use crate::base::policy::{ClientLimits, DrainPolicy, PoolLimits, RetryPolicy, Timeouts};
 use crate::base::route_match::RouteMatch;
@@ -45,6 +47,8 @@ pub const FILE_BYTES_MAX: usize = 1024 * 1024;
 pub const CORES_MAX: usize = 1_024;
 /// The most addresses that `listen.http` may name.
 pub const LISTENERS_MAX: usize = 64;
+/// The most networks that `client.trusted` may list.
+pub const TRUSTED_MAX: usize = 256;
 /// The most services.
 pub const SERVICES_MAX: usize = 1_024;
 /// The most replicas of one service.
@@ -79,6 +83,8 @@ pub struct Config {
     pub admin: AdminConfig,
     /// `[client]`.
     pub client: ClientLimits,
+    /// `client.trusted` and `[proxy]`.
+    pub forwarding: ForwardingPolicy,
     /// `[drain]`.
     pub drain: DrainPolicy,
     /// `[log]`.

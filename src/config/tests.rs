@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::base::algorithm::{ModuloRule, Probing, SlotHash, SlotsRule};
+use crate::base::forwarding::{ForwardedFields, RequestIdPolicy, Via};
 use crate::base::supervision::{OnExit, StopSignal};
 
 use super::*;
@@ -62,6 +63,7 @@ fn an_empty_file_is_all_defaults() {
     assert_eq!(config.admin.listen, address("127.0.0.1:8081"));
     assert!(!config.admin.on_ingress && !config.admin.allow_unauthenticated && config.admin.token.is_none());
     assert_eq!(config.client, ClientLimits::default());
+    assert_eq!(config.forwarding, ForwardingPolicy::default());
     assert_eq!(config.drain, DrainPolicy::default());
     assert_eq!(config.log, LogConfig { level: LogLevel::Info, format: LogFormat::Text });
     assert_eq!(config.state.directory, Path::new("etc/ringway.state"));
@@ -113,6 +115,14 @@ fn every_key_is_read() {
         connections_max: NonZeroUsize::new(5),
     };
     assert_eq!(config.client, client);
+    let forwarding = ForwardingPolicy {
+        trusted: ["10.0.0.0/8", "::1/128"].map(|network| network.parse().unwrap()).into(),
+        forwarded: ForwardedFields::Both,
+        via: Via::Off,
+        request_id: Some(RequestIdPolicy { field: "X-Correlation-Id".parse().unwrap(), on_answers: true }),
+    };
+    assert_eq!(config.forwarding, forwarding);
+    assert_eq!(parse("proxy.request_id = \"\"").forwarding.request_id, None);
     assert_eq!(config.drain, DrainPolicy { lame_duck: millis(6), timeout: millis(7) });
     assert_eq!(config.state.directory, Path::new("etc/kept"));
 }

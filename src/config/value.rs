@@ -134,6 +134,12 @@ impl<'a> Value<'a> {
         list.iter().take(entries_max).enumerate().map(|(index, entry)| self.entry(index, entry)).collect()
     }
 
+    /// One value, or a list of them that may be empty.
+    pub(super) fn one_or_list_or_none(self, entries_max: usize, example: &'static str) -> Vec<Value<'a>> {
+        let is_empty = self.value.as_array().is_some_and(|list| list.is_empty());
+        if is_empty { Vec::new() } else { self.one_or_list(entries_max, example) }
+    }
+
     /// One value, or a list of them.
     pub(super) fn one_or_list(self, entries_max: usize, example: &'static str) -> Vec<Value<'a>> {
         if self.value.is_array() { self.list(entries_max, example) } else { vec![self] }

@@ -125,7 +125,7 @@ async fn send_and_receive<E: Engine>(
     drop(epoch);
     // A replica that does not read may still have answered, and closed, before it got the request.
     let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte, counts };
-    let asked = asked(request);
+    let asked = Asked { id: core.answered_id(&request.head), ..asked(request) };
     receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
 }
 
@@ -158,7 +158,7 @@ async fn send_while_receiving<E: Engine>(
     connection: &mut UpstreamConnection<E>,
     counts: &Counts,
 ) -> Received {
-    let asked = asked(request);
+    let asked = Asked { id: core.answered_id(&request.head), ..asked(request) };
     let timeouts = &asked.timeouts;
     let progress = Progress {
         ended: Cell::new(None),
@@ -268,7 +268,7 @@ async fn receive<E: Engine>(
     inbound: &mut Inbound<E::Reader>,
     client: &mut E::Writer,
     timer: &mut Timer,
-    asked: &Asked,
+    asked: &Asked<'_>,
     upload: &impl Upload,
 ) -> Received {
     let mut answer = match download::receive_head(core, inbound, client, timer, asked, upload).await {
@@ -286,8 +286,10 @@ async fn receive<E: Engine>(
     }
 }
 
-fn asked<E: Engine>(request: &Request<E>) -> Asked {
+/// Without the id, which stays where the head is: it would keep the whole request borrowed.
+fn asked<E: Engine>(request: &Request<E>) -> Asked<'static> {
     Asked {
+        id: None,
         method: request.method,
         version: request.version,
         persists: request.persists,

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use super::core::{Core, Lifecycle};
 use super::exchange::exchange;
-use super::request::{self, Peer, Refusal, Request};
+use super::refusal::{self, Refusal};
+use super::request::{self, Request};
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
 use crate::engine::{self, Accepted, Engine, Filled, Inbound, IoError, Timer, Writer};
-use crate::h1::HeadProgress;
+use crate::h1::{HeadError, HeadProgress};
 use crate::message::StatusCode;
-use crate::proxy::answer::{self, OwnAnswer, Persistence};
+use crate::proxy::answer::Persistence;
+use crate::proxy::origin::Peer;
 
 /// How long a connection waits for its next request before it gives the memory of an exchange back. Within it, a
 /// connection under load allocates nothing per request.
@@ -69,7 +71,7 @@ impl<E: Engine> Client<E> {
             inbound: Inbound::new(accepted.connection.reader, handle.buffers().clone()),
             writer: accepted.connection.writer,
             timer: handle.timer(),
-            peer: Peer::new(accepted.peer.ip().to_canonical()),
+            peer: Peer::new(accepted.peer.ip().to_canonical(), &core.forwarding),
             counted: (0, 0),
         }
     }
@@ -154,14 +156,18 @@ impl<E: Engine> Client<E> {
                 Ok(Some(Ok(request))) => return Ok(request),
                 Ok(Some(Err(refusal))) => return Err(Unread::Refused(refusal)),
                 Ok(None) => {}
-                Err(status) => return Err(Unread::Refused(Refusal::malformed(status))),
+                Err(error) => {
+                    return Err(Unread::Refused(Refusal::malformed(core, error.status(), &error)));
+                }
             }
             match self.inbound.fill(&mut self.timer, deadline).await {
                 Ok(Filled::More) => {}
                 Ok(Filled::End) => return Err(Unread::Gone),
                 Err(IoError::TimedOut) => {
                     core.counters.timed_out(Phase::RequestHead);
-                    return Err(Unread::Refused(Refusal::malformed(StatusCode::REQUEST_TIMEOUT)));
+                    let why = "its head did not come in time";
+                    let refusal = Refusal::malformed(core, StatusCode::REQUEST_TIMEOUT, &why);
+                    return Err(Unread::Refused(refusal));
                 }
                 Err(_) => return Err(Unread::Gone),
             }
@@ -173,14 +179,14 @@ impl<E: Engine> Client<E> {
         core: &Core<E>,
         progress: &mut HeadProgress,
         began: Moment,
-    ) -> Result<Option<Result<Request<E>, Refusal>>, StatusCode> {
+    ) -> Result<Option<Result<Request<E>, Refusal>>, HeadError> {
         let bytes = self.inbound.bytes();
         let limits = &core.head_limits;
-        if !progress.is_worth_parsing(bytes, limits).map_err(|error| error.status())? {
+        if !progress.is_worth_parsing(bytes, limits)? {
             return Ok(None);
         }
-        let parse = request::parse(core, bytes, &self.peer, began).map_err(|error| error.status())?;
-        let found = progress.take(parse, bytes, limits).map_err(|error| error.status())?;
+        let parse = request::parse(core, bytes, &self.peer, began)?;
+        let found = progress.take(parse, bytes, limits)?;
         Ok(found.map(|(request, length)| {
             self.inbound.consume(length);
             request
@@ -190,25 +196,32 @@ impl<E: Engine> Client<E> {
     /// Answers a request that goes to no replica.
     async fn refuse(&mut self, core: &Core<E>, refusal: Refusal) -> After {
         core.counters.requests.increment();
-        if refusal.status != StatusCode::NOT_FOUND {
+        if !refusal.status.is_success() && refusal.status != StatusCode::NOT_FOUND {
             core.counters.bad_requests.increment();
         }
-        let persists = refusal.persists && core.phase.get() == Lifecycle::Serving;
-        let own = OwnAnswer { status: refusal.status, retry_after_s: None, head_only: refusal.head_only };
-        self.answer(core, own, persists.then_some(refusal.persistence_stated)).await
+        self.writer.buffer().extend_from_slice(&refusal.answer);
+        self.finish_own(core, refusal.status, refusal.persistence).await
     }
 
-    /// Sends an answer of the proxy's own. The connection goes on if `persistence_stated` is there.
-    pub(super) async fn answer(
+    /// Tells the client that its request failed. The connection goes on if `persists`.
+    pub(super) async fn answer_failed(
         &mut self,
         core: &Core<E>,
-        own: OwnAnswer,
-        persistence_stated: Option<bool>,
+        request: &Request<E>,
+        status: StatusCode,
+        persists: bool,
     ) -> After {
-        let persistence =
-            persistence_stated.map_or(Persistence::Close, |stated| Persistence::KeepAlive { stated });
-        answer::write_own(self.writer.buffer(), own, persistence);
-        core.counters.answered(own.status.number());
+        let persistence = match persists {
+            true => Persistence::KeepAlive { stated: request.persistence_stated },
+            false => Persistence::Close,
+        };
+        refusal::write_failed(core, self.writer.buffer(), request, status, persistence);
+        self.finish_own(core, status, persistence).await
+    }
+
+    /// Sends an answer of the proxy's own, which is queued.
+    async fn finish_own(&mut self, core: &Core<E>, status: StatusCode, persistence: Persistence) -> After {
+        core.counters.answered(status.number());
         let flushed = self.flush(core).await;
         self.count_bytes(core);
         match (flushed, persistence) {
@@ -307,6 +320,7 @@ mod tests {
             index: 0,
             cores: NonZeroUsize::MIN,
             client: ClientLimits::default(),
+            forwarding: Default::default(),
             connections_max: 1,
             snapshots: published.subscribe(),
             mailbox: Arc::default(),

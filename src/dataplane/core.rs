@@ -11,15 +11,19 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 
+use super::date::DateText;
 use super::load::Loads;
 use super::upstream::Upstream;
 use crate::base::core_counters::CoreCounters;
+use crate::base::forwarding::ForwardingPolicy;
 use crate::base::mailbox::Mailbox;
 use crate::base::policy::ClientLimits;
 use crate::base::time::Moment;
 use crate::engine::Engine;
 use crate::h1::{FieldTable, HeadLimits};
+use crate::message::HttpDate;
 use crate::placement::{KeyHash, Observation, ObservationKind, ReplicaId, Service, Snapshot, Subscriber};
+use crate::proxy::request_id::{Id, RequestIds};
 use crate::proxy::retry::{Attempts, FailedAttempt, RetryBudget, Verdict};
 
 /// What a core is started with.
@@ -31,6 +35,8 @@ pub struct CoreSettings {
     pub cores: NonZeroUsize,
     /// Limits on clients, for all cores together.
     pub client: ClientLimits,
+    /// How requests and answers are marked on their way.
+    pub forwarding: ForwardingPolicy,
     /// Client connections of this core at most.
     pub connections_max: usize,
     /// The snapshots that the core follows.
@@ -41,7 +47,7 @@ pub struct CoreSettings {
     pub observations: Sender<Observation>,
     /// Where the core counts.
     pub counters: Arc<CoreCounters>,
-    /// Where random keys begin.
+    /// Where random keys and request ids begin.
     pub seed: u64,
 }
 
@@ -51,6 +57,8 @@ pub(super) struct Core<E: Engine> {
     pub(super) index: usize,
     cores: NonZeroUsize,
     pub(super) client: ClientLimits,
+    pub(super) forwarding: ForwardingPolicy,
+    pub(super) request_ids: Option<RequestIds>,
     pub(super) connections_max: usize,
     pub(super) head_limits: HeadLimits,
     pub(super) counters: Arc<CoreCounters>,
@@ -62,6 +70,7 @@ pub(super) struct Core<E: Engine> {
     epochs: RefCell<VecDeque<(u64, Rc<()>)>>,
     pub(super) phase: Cell<Lifecycle>,
     random: Cell<u64>,
+    date: DateText,
     /// Listeners that are open.
     pub(super) listening: Cell<usize>,
     drained: RefCell<Option<Waker>>,
@@ -104,11 +113,15 @@ impl<E: Engine> Core<E> {
     pub(super) fn new(engine: E, settings: CoreSettings) -> Self {
         let CoreSettings { index, cores, client, connections_max, mut snapshots, .. } = settings;
         let view = View::new(snapshots.current().clone(), None, &settings.counters, (index, cores));
+        let request_id = settings.forwarding.request_id.as_ref();
+        let date = DateText::new(engine.handle());
         let core = Core {
             engine,
             index,
             cores,
             client,
+            request_ids: request_id.map(|policy| RequestIds::new(policy, settings.seed)),
+            forwarding: settings.forwarding,
             connections_max,
             head_limits: HeadLimits { head_bytes_max: client.head_bytes_max, ..HeadLimits::default() },
             counters: settings.counters,
@@ -121,6 +134,7 @@ impl<E: Engine> Core<E> {
             phase: Cell::new(Lifecycle::Serving),
             // Xorshift must not begin at zero.
             random: Cell::new(settings.seed | 1),
+            date,
             listening: Cell::new(0),
             drained: RefCell::default(),
             room: RefCell::default(),
@@ -132,6 +146,17 @@ impl<E: Engine> Core<E> {
 
     pub(super) fn now(&self) -> Moment {
         self.engine.handle().now()
+    }
+
+    /// The id that the answer to a request with this head carries, if answers do.
+    pub(super) fn answered_id<'a>(&'a self, head: &'a [u8]) -> Option<Id<'a>> {
+        let ids = self.request_ids.as_ref().filter(|ids| ids.on_answers)?;
+        Some(Id { ids, text: ids.written(head)? })
+    }
+
+    /// What an answer of now says in its Date field.
+    pub(super) fn date(&self) -> HttpDate {
+        self.date.now(self.engine.handle())
     }
 
     /// The newest snapshot's view. Where nothing was published since the last call this is one atomic load.

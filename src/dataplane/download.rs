@@ -4,13 +4,17 @@ use super::client;
 use super::core::{Core, Lifecycle};
 use super::transfer::{BodyRelay, Moved};
 use crate::base::core_counters::Phase;
+use crate::base::forwarding::Via;
 use crate::base::policy::Timeouts;
 use crate::base::time::Moment;
 use crate::engine::{self, Engine, Filled, Inbound, IoError, Timer, Writer};
 use crate::h1::{self, HeadError, HeadProgress, Parse};
-use crate::message::{MessageBodyLength, Method, StatusCode, Version, connection_options};
-use crate::proxy::answer::{self, Persistence};
+use crate::message::{
+    KnownField, MessageBodyLength, Method, ResponseHead, StatusCode, Version, connection_options,
+};
+use crate::proxy::answer::{self, Additions, Persistence};
 use crate::proxy::fault::UpstreamFault;
+use crate::proxy::request_id::Id;
 use crate::proxy::upgrade::UpgradeOffer;
 
 /// Interim answers (1xx) that one exchange may bring: more is a replica that never answers.
@@ -18,7 +22,7 @@ const INTERIM_ANSWERS_MAX: usize = 16;
 
 /// What an answer needs to know of its request.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct Asked<'a> {
     pub(super) method: Method,
     pub(super) version: Version,
     /// Whether the client's connection may go on after the answer.
@@ -26,6 +30,8 @@ pub(super) struct Asked {
     pub(super) persistence_stated: bool,
     pub(super) upgrade: Option<UpgradeOffer>,
     pub(super) timeouts: Timeouts,
+    /// The request's id, where the answer is to carry it.
+    pub(super) id: Option<Id<'a>>,
 }
 
 /// The final head of an answer, queued for the client.
@@ -68,7 +74,7 @@ pub(super) async fn receive_head<E: Engine>(
     inbound: &mut Inbound<E::Reader>,
     client: &mut E::Writer,
     timer: &mut Timer,
-    asked: &Asked,
+    asked: &Asked<'_>,
     upload: &impl Upload,
 ) -> Result<Answer, NoAnswer> {
     let mut progress = HeadProgress::default();
@@ -148,7 +154,7 @@ fn parse<E: Engine>(
     core: &Core<E>,
     inbound: &mut Inbound<E::Reader>,
     client: &mut E::Writer,
-    asked: &Asked,
+    asked: &Asked<'_>,
     progress: &mut HeadProgress,
     goes_on: bool,
 ) -> Result<Option<Received>, Malformed> {
@@ -161,7 +167,7 @@ fn parse<E: Engine>(
     let parse = match h1::parse_response(bytes, &mut fields, limits)? {
         Parse::Partial => Parse::Partial,
         Parse::Complete { head, length } => {
-            Parse::Complete { head: convert(&head, client, asked, goes_on)?, length }
+            Parse::Complete { head: convert(core, &head, client, asked, goes_on)?, length }
         }
     };
     let found = progress.take(parse, bytes, limits)?;
@@ -173,10 +179,11 @@ fn parse<E: Engine>(
 }
 
 /// Queues the head for the client; `goes_on` tells whether its connection may take another request.
-fn convert<W: Writer>(
-    head: &crate::message::ResponseHead<'_>,
-    client: &mut W,
-    asked: &Asked,
+fn convert<E: Engine>(
+    core: &Core<E>,
+    head: &ResponseHead<'_>,
+    client: &mut E::Writer,
+    asked: &Asked<'_>,
     goes_on: bool,
 ) -> Result<Received, Malformed> {
     let options = connection_options(&head.fields).map_err(|_| Malformed::Framing)?;
@@ -209,7 +216,15 @@ fn convert<W: Writer>(
     } else {
         Persistence::Close
     };
-    answer::write_response(client.buffer(), head, &options, to, persistence);
+    let via = core.forwarding.via == Via::Both;
+    let date = (!head.fields.contains(KnownField::Date)).then(|| core.date());
+    answer::write_response(
+        client.buffer(),
+        head,
+        &options,
+        to,
+        &Additions { persistence, via, id: asked.id, date },
+    );
     Ok(Received::Final(Answer {
         status: head.status,
         client_persists,

@@ -8,19 +8,18 @@ use super::client::{After, Client};
 use super::core::{Core, Lifecycle};
 use super::download::Cut;
 use super::in_flight::InFlight;
+use super::refusal::logged_id;
 use super::request::Request;
 use super::tunnel::tunnel;
 use super::upstream::Upstream;
 use crate::engine::{Engine, Writer};
-use crate::message::{Method, StatusCode};
+use crate::message::StatusCode;
 use crate::placement::{KeyHash, ObservationKind, ReplicaId};
-use crate::proxy::answer::OwnAnswer;
 use crate::proxy::fault::UpstreamFault;
 use crate::proxy::key::Key;
+use crate::proxy::own_answer::detail;
 use crate::proxy::retry::{Attempts, FailedAttempt, Verdict};
 
-/// What a client is told to wait for before it tries a service without capacity again.
-const RETRY_AFTER_S: u32 = 1;
 /// The most replicas that one exchange can have tried: one more than [`crate::base::policy::RETRIES_MAX`].
 const TRIED_MAX: usize = crate::base::policy::RETRIES_MAX as usize + 1;
 
@@ -78,6 +77,12 @@ async fn attempts<E: Engine>(
         };
         upstream.counts().failures.increment();
         observe(core, &upstream, &failed);
+        tracing::debug!(
+            request = %logged_id(core, request),
+            replica = %upstream.replica.name,
+            "an attempt failed: {}",
+            failed.fault
+        );
         let again = match request.service.judge(&mut attempts, &failed) {
             Verdict::SameReplica => Some(upstream.replica.id),
             Verdict::NextReplica => None,
@@ -162,7 +167,10 @@ async fn conclude<E: Engine>(
         Outcome::Cut(answer, cut) => {
             core.counters.answered(answer.status.number());
             match cut {
-                Cut::Upstream => core.counters.aborted_after_head.increment(),
+                Cut::Upstream => {
+                    tracing::debug!(request = %logged_id(core, request), "an answer broke off behind its head");
+                    core.counters.aborted_after_head.increment();
+                }
                 Cut::Client => core.counters.client_aborts.increment(),
             }
             if answer.until_close {
@@ -204,8 +212,8 @@ async fn refuse<E: Engine>(
     request: &Request<E>,
     status: StatusCode,
 ) -> After {
-    let own = OwnAnswer { status, retry_after_s: None, head_only: request.method == Method::Head };
-    client.answer(core, own, None).await
+    tracing::debug!(request = %logged_id(core, request), %status, "a request was refused: {}", detail(status));
+    client.answer_failed(core, request, status, false).await
 }
 
 /// Tells the client that its request failed.
@@ -216,11 +224,7 @@ async fn give_up<E: Engine>(
     fault: UpstreamFault,
 ) -> After {
     let status = fault.status();
-    let own = OwnAnswer {
-        status,
-        retry_after_s: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S),
-        head_only: request.method == Method::Head,
-    };
+    tracing::debug!(request = %logged_id(core, request), %status, "a request failed: {fault}");
     let persists = request.persists && request.body.finished && core.phase.get() == Lifecycle::Serving;
-    client.answer(core, own, persists.then_some(request.persistence_stated)).await
+    client.answer_failed(core, request, status, persists).await
 }

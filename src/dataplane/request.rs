@@ -1,31 +1,23 @@
 //! A client's request, read and routed.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::core::{Core, ServiceView};
+use super::refusal::Refusal;
 use super::transfer::{BodyRelay, KeptBody, Moved};
+use crate::base::policy::RetryPolicy;
 use crate::base::time::Moment;
 use crate::engine::{Engine, Inbound, Reader, Scratch, Writer};
 use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
-use crate::message::{MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options};
+use crate::message::{
+    ConnectionOptions, MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options,
+};
+use crate::proxy::answer::Persistence;
 use crate::proxy::forward::{self, ForwardedFrom};
 use crate::proxy::key::{self, Circumstances, Key, KeyRule};
+use crate::proxy::max_forwards::max_forwards;
+use crate::proxy::origin::Peer;
 use crate::proxy::upgrade::UpgradeOffer;
-
-/// A client's address.
-#[derive(Debug)]
-pub(super) struct Peer {
-    address: IpAddr,
-    /// As it stands in X-Forwarded-For.
-    text: Box<str>,
-}
-
-impl Peer {
-    pub(super) fn new(address: IpAddr) -> Self {
-        Peer { address, text: address.to_string().into() }
-    }
-}
 
 /// All that is needed of a request once its head's bytes are gone.
 pub(super) struct Request<E: Engine> {
@@ -59,23 +51,6 @@ pub(super) struct RequestBody {
     pub(super) finished: bool,
 }
 
-/// A request that goes to no replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) head_only: bool,
-    /// Whether the connection may go on: the request is well-formed and nothing of it is left to read.
-    pub(super) persists: bool,
-    pub(super) persistence_stated: bool,
-}
-
-impl Refusal {
-    /// The refusal of what is no valid request.
-    pub(super) fn malformed(status: StatusCode) -> Self {
-        Refusal { status, head_only: false, persists: false, persistence_stated: false }
-    }
-}
-
 /// What a parse of a client's bytes came to.
 pub(super) type Parsed<E> = Parse<Result<Request<E>, Refusal>>;
 
@@ -99,43 +74,50 @@ fn admit<E: Engine>(
     peer: &Peer,
     began: Moment,
 ) -> Result<Request<E>, Refusal> {
-    let bad = |_| Refusal::malformed(StatusCode::BAD_REQUEST);
-    let body = h1::request_body_length(head).map_err(|error| Refusal::malformed(error.status()))?;
-    let options = connection_options(&head.fields).map_err(bad)?;
+    let refuse_as = |status, options: &_, persistence| Refusal::of(core, status, head, options, persistence);
+    let broken = |status| refuse_as(status, &ConnectionOptions::default(), Persistence::Close);
+    let body = h1::request_body_length(head).map_err(|error| broken(error.status()))?;
+    let options = connection_options(&head.fields).map_err(|_| broken(StatusCode::BAD_REQUEST))?;
     let upgrade = forward::asks_for_upgrade(head, &options, body);
     // Bytes that come early are meant for the other protocol, or for the tunnel of a CONNECT. If there is none they must
     // not be taken for requests, whoever made them up, and nothing tells them apart from a request that was.
     let persists = h1::persists(head.version, &options) && !upgrade && head.method != Method::Connect;
     let empty = matches!(body, MessageBodyLength::None | MessageBodyLength::Sized(0));
-    let refuse = |status| Refusal {
-        status,
-        head_only: head.method == Method::Head,
-        persists: persists && empty,
-        persistence_stated: head.version == Version::Http10,
+    let refuse = |status| {
+        let stated = head.version == Version::Http10;
+        // What would be left of a body is not read.
+        let goes_on = persists && empty;
+        let persistence = if goes_on { Persistence::KeepAlive { stated } } else { Persistence::Close };
+        refuse_as(status, &options, persistence)
     };
-    if head.method == Method::Connect {
+    // A TRACE would show a script what else its browser sends, such as credentials: nginx refuses it as well.
+    if matches!(head.method, Method::Connect | Method::Trace) {
         return Err(refuse(StatusCode::METHOD_NOT_ALLOWED));
+    }
+    let forwards = max_forwards(head).map_err(|_| refuse(StatusCode::BAD_REQUEST))?;
+    if forwards == Some(0) {
+        return Err(refuse(StatusCode::NO_CONTENT));
     }
     let host = head.authority().map_or(&b""[..], |authority| authority.host());
     let service = core.view().service_for(host, head.target.path()).cloned();
     let service = service.ok_or_else(|| refuse(StatusCode::NOT_FOUND))?;
     let keys = &service.service;
     let rule = KeyRule { sources: &keys.keys, fallback: keys.fallback, hasher: keys.hasher() };
-    let around = Circumstances { peer: peer.address, has_body: !empty, random: core.random() };
+    let around = Circumstances { peer, policy: &core.forwarding, has_body: !empty, random: core.random() };
     let key = key::find(&rule, head, around).ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
     let awaits_continue = matches!(key, Key::InBody(_)) && forward::expects_continue(head);
     let mut out = core.engine.handle().buffers().scratch();
     let expects = head.version == Version::Http11 && !awaits_continue;
-    let from = ForwardedFrom { peer: &peer.text, upgrade, expects };
-    forward::write_request(&mut out, head, &options, body, from);
-    let retries = &service.service.retries;
-    let keeps = head.method.is_idempotent() && !empty && retries.retries_max > 0;
-    let fits = !matches!(body, MessageBodyLength::Sized(length) if length > retries.body_bytes_max as u64);
-    let kept = if keeps && fits {
-        KeptBody::new(core.engine.handle().buffers().scratch(), retries.body_bytes_max)
-    } else {
-        KeptBody::nothing()
+    let from = ForwardedFrom {
+        peer,
+        policy: &core.forwarding,
+        ids: core.request_ids.as_ref(),
+        forwards_left: forwards.map(|forwards| forwards.saturating_sub(1)),
+        upgrade,
+        expects,
     };
+    forward::write_request(&mut out, head, &options, body, from);
+    let kept = kept_body(core, &service.service.retries, head.method, body);
     Ok(Request {
         key,
         awaits_continue,
@@ -149,6 +131,25 @@ fn admit<E: Engine>(
         began,
         service,
     })
+}
+
+/// Where a body's bytes are kept, if a request with this method and body may have to be sent again.
+fn kept_body<E: Engine>(
+    core: &Core<E>,
+    retries: &RetryPolicy,
+    method: Method,
+    body: MessageBodyLength,
+) -> KeptBody {
+    let fits = match body {
+        MessageBodyLength::None | MessageBodyLength::Sized(0) => false,
+        MessageBodyLength::Sized(length) => length <= retries.body_bytes_max as u64,
+        _ => true,
+    };
+    if fits && method.is_idempotent() && retries.retries_max > 0 {
+        KeptBody::new(core.engine.handle().buffers().scratch(), retries.body_bytes_max)
+    } else {
+        KeptBody::nothing()
+    }
 }
 
 impl RequestBody {

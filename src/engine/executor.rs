@@ -19,8 +19,9 @@ use crossbeam::queue::SegQueue;
 use slab::Slab;
 
 use super::buffer::BufferPool;
+use super::clock::WallClock;
 use super::timer::{Timer, Timers};
-use crate::base::time::Moment;
+use crate::base::time::{Moment, WallTime};
 
 /// Rounds of ready tasks between two looks at the driver, so that tasks that wake each other cannot starve it.
 const ROUNDS_MAX: usize = 4;
@@ -52,6 +53,7 @@ struct Local {
     ready: RefCell<VecDeque<usize>>,
     timers: Timers,
     now: Cell<Moment>,
+    wall_clock: WallClock,
     buffers: BufferPool,
     remote: Arc<Remote>,
 }
@@ -76,12 +78,13 @@ thread_local! {
 
 impl Handle {
     /// An executor with no tasks, whose clock stands at `now`.
-    pub(super) fn new(now: Moment, unpark: Arc<dyn Unpark>) -> Self {
+    pub(super) fn new(now: Moment, wall_clock: WallClock, unpark: Arc<dyn Unpark>) -> Self {
         Handle(Rc::new(Local {
             tasks: RefCell::default(),
             ready: RefCell::default(),
             timers: Timers::default(),
             now: Cell::new(now),
+            wall_clock,
             buffers: BufferPool::default(),
             remote: Arc::new(Remote { woken: SegQueue::new(), notified: AtomicBool::new(false), unpark }),
         }))
@@ -90,6 +93,11 @@ impl Handle {
     /// The time as of the last look at the driver: one reading of the clock serves a whole round of tasks.
     pub fn now(&self) -> Moment {
         self.0.now.get()
+    }
+
+    /// What the calendar says. Each call reads the clock: keep what it says for a second, as far as that will do.
+    pub fn wall_time(&self) -> WallTime {
+        (self.0.wall_clock)(self.now())
     }
 
     /// A timer that is not armed.

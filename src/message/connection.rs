@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{Fields, KnownField};
+use super::{Fields, KnownField, KnownSet};
 
 /// How many names one head may nominate; a head that nominates more is refused rather than half obeyed.
 pub const NOMINATIONS_MAX: usize = 8;
@@ -33,9 +33,10 @@ pub struct TooManyNominations;
 
 /// Reads the Connection fields; constant time where there is none.
 ///
-/// A nomination of a field that the proxy knows is dropped, as is one of X-Forwarded-* and of Ringway-*: a peer can
-/// make us forget what is its own, but not what others rely on (Host, Content-Length, Cookie, Authorization,
-/// Forwarded, Cache-Control, ...). Known fields that are hop-by-hop are removed anyway.
+/// A nomination of a field that the proxy knows is ignored, as is one of a name that begins as theirs do (`GUARDED`): a
+/// peer can make us forget what is its own, but not what is meant for every recipient (RFC 9110 7.6.1 forbids to
+/// nominate such: Host, Content-Length, Cookie, Authorization, Forwarded, Cache-Control, ...). Known fields that are
+/// hop-by-hop are removed anyway.
 #[inline]
 pub fn connection_options<'a>(fields: &Fields<'a>) -> Result<ConnectionOptions<'a>, TooManyNominations> {
     let mut options = ConnectionOptions::default();
@@ -81,37 +82,46 @@ impl<'a> ConnectionOptions<'a> {
         Ok(())
     }
 
-    fn nominates(&self, name: &[u8]) -> bool {
+    /// Whether a field of this name, which is none that the proxy knows, is nominated.
+    #[inline]
+    pub fn nominates(&self, name: &[u8]) -> bool {
         self.nominated().iter().any(|nominated| nominated.eq_ignore_ascii_case(name))
     }
 }
 
+/// What names begin with that are not known one by one and still concern more than the connection: what the content is,
+/// what proxies say of a request, what browsers say of its sender, and what Ringway's own parts tell each other.
+const GUARDED: [&[u8]; 5] = [b"content-", b"x-forwarded-", b"sec-", b"access-control-", b"ringway-"];
+
 fn may_be_nominated(name: &[u8]) -> bool {
     let begins =
-        |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    KnownField::from_name(name) == KnownField::Unknown && !begins(b"x-forwarded-") && !begins(b"ringway-")
+        |prefix: &&[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    KnownField::from_name(name) == KnownField::Unknown && !GUARDED.iter().any(begins)
 }
 
-/// Whether a proxy must not forward this field (RFC 9110 7.6.1).
+/// The fields that a proxy must not forward (RFC 9110 7.6.1), beside those that a Connection field nominates.
 ///
-/// Always: Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade. Trailer too, since trailer
-/// sections are discarded; Proxy-Authenticate and Proxy-Authorization too, since as a gateway we ask for no proxy
-/// credentials and those meant for another proxy are not the replica's to see (RFC 9110 11.7). Beyond these, what
-/// `options` nominates.
+/// TE and Trailer too, since trailer sections are discarded (RFC 9110 6.5.1): who forwards `TE: trailers` promises that
+/// they come through. Proxy-Authenticate and Proxy-Authorization too, since as a gateway we ask for no proxy credentials
+/// and those meant for another proxy are not the replica's to see (RFC 9110 11.7).
+pub const HOP_BY_HOP: KnownSet = KnownSet::of(&[
+    KnownField::Connection,
+    KnownField::KeepAlive,
+    KnownField::ProxyConnection,
+    KnownField::Te,
+    KnownField::Trailer,
+    KnownField::TransferEncoding,
+    KnownField::Upgrade,
+    KnownField::ProxyAuthenticate,
+    KnownField::ProxyAuthorization,
+]);
+
+/// Whether a proxy must not forward this field: one of [`HOP_BY_HOP`], or one that `options` nominates.
 #[inline]
 pub fn is_hop_by_hop(known: KnownField, name: &[u8], options: &ConnectionOptions<'_>) -> bool {
     match known {
-        KnownField::Connection
-        | KnownField::KeepAlive
-        | KnownField::ProxyConnection
-        | KnownField::Te
-        | KnownField::Trailer
-        | KnownField::TransferEncoding
-        | KnownField::Upgrade
-        | KnownField::ProxyAuthenticate
-        | KnownField::ProxyAuthorization => true,
         KnownField::Unknown => options.nominates(name),
-        _ => false,
+        known => HOP_BY_HOP.contains(known),
     }
 }
 
@@ -168,21 +178,84 @@ mod tests {
         }
     }
 
+    /// Whether a field is kept on its connection while a Connection field nominates it, and while none does.
+    fn stays(name: &str) -> (bool, bool) {
+        let is = |options: &ConnectionOptions<'_>| {
+            is_hop_by_hop(KnownField::from_name(name.as_bytes()), name.as_bytes(), options)
+        };
+        let spelled = name.to_ascii_uppercase();
+        let nominated = with_options(&["close", &spelled], |options| is(&options.expect("one nomination")));
+        (nominated, is(&ConnectionOptions::default()))
+    }
+
     #[test]
-    fn nominated_names_are_hop_by_hop_unless_others_rely_on_them() {
-        let nominations = ["close, X-Own, host, Content-Length, cookie, X-Forwarded-Server, ringway-key, TE"];
-        with_options(&nominations, |options| {
+    fn fields_of_the_connection_stay_on_it_whatever_is_nominated() {
+        let names = [
+            // RFC 9110 7.6.1
+            "Connection",
+            "Proxy-Connection",
+            "Keep-Alive",
+            "TE",
+            "Transfer-Encoding",
+            "Upgrade",
+            // RFC 9110 6.6.2, 11.7
+            "Trailer",
+            "Proxy-Authenticate",
+            "Proxy-Authorization",
+        ];
+        for name in names {
+            assert_eq!(stays(name), (true, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn fields_for_every_recipient_are_forwarded_whatever_is_nominated() {
+        let names = [
+            "Host",
+            "Content-Length",
+            "Content-Type",
+            "Content-Disposition",
+            "Cookie",
+            "Set-Cookie",
+            "Authorization",
+            "Cache-Control",
+            "Forwarded",
+            "Via",
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Host",
+            "X-Forwarded-User",
+            "X-Real-IP",
+            "X-Request-ID",
+            "Max-Forwards",
+            "Expect",
+            "Date",
+            "Vary",
+            "Range",
+            "If-Match",
+            "Origin",
+            "Sec-Fetch-Site",
+            "Access-Control-Request-Method",
+            "Ringway-Key",
+        ];
+        for name in names {
+            assert_eq!(stays(name), (false, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_peers_own_fields_stay_where_they_are_nominated() {
+        for name in ["X-Own", "HTTP2-Settings", "X-Hop", "Content", "Second"] {
+            assert_eq!(stays(name), (true, false), "{name}");
+        }
+        with_options(&["close, X-Own, host, x-own", "TE, a b, \"quoted\""], |options| {
             let options = options.expect("few nominations");
-            assert_eq!(options.nominated(), [b"X-Own"]);
-            let is =
-                |name: &str| is_hop_by_hop(KnownField::from_name(name.as_bytes()), name.as_bytes(), &options);
-            for name in ["x-own", "TE", "connection", "Keep-Alive", "Upgrade", "Transfer-Encoding", "Trailer"]
-            {
-                assert!(is(name), "{name}");
-            }
-            for name in ["Host", "Content-Length", "Cookie", "X-Forwarded-Server", "Ringway-Key", "X-Other"] {
-                assert!(!is(name), "{name}");
-            }
+            assert_eq!(
+                options.nominated(),
+                [&b"X-Own"[..], b"a b", b"\"quoted\""],
+                "what is no name fits none"
+            );
+            assert!(options.nominates(b"X-OWN") && !options.nominates(b"host"));
         });
     }
 

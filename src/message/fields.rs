@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{KnownField, ListMembers, list_members};
+use super::{KnownField, KnownSet, ListMembers, list_members};
 
 /// A range of bytes in the buffer that a head was parsed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -43,22 +43,22 @@ pub struct FieldTable {
 impl FieldTable {
     /// An empty table; allocates nothing.
     pub const fn new() -> FieldTable {
-        FieldTable { lines: Vec::new(), present: KnownSet(0), repeated: KnownSet(0) }
+        FieldTable { lines: Vec::new(), present: KnownSet::EMPTY, repeated: KnownSet::EMPTY }
     }
 
     /// Forgets the lines and keeps the memory.
     pub fn clear(&mut self) {
         self.lines.clear();
-        self.present = KnownSet(0);
-        self.repeated = KnownSet(0);
+        self.present = KnownSet::EMPTY;
+        self.repeated = KnownSet::EMPTY;
     }
 
     /// Appends a line.
     #[inline]
     pub fn push(&mut self, line: FieldLine) {
-        let known = KnownSet::only(line.known);
-        self.repeated.0 |= self.present.0 & known.0;
-        self.present.0 |= known.0;
+        let known = KnownSet::of(&[line.known]);
+        self.repeated = self.repeated.with(self.present.and(known));
+        self.present = self.present.with(known);
         self.lines.push(line);
     }
 
@@ -76,20 +76,6 @@ impl FieldTable {
     /// The lines as fields of `bytes`, the buffer that their spans were taken from.
     pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
         Fields { bytes, lines: &self.lines, present: self.present, repeated: self.repeated }
-    }
-}
-
-/// A set of known fields, one bit each.
-#[derive(Clone, Copy, Debug, Default)]
-struct KnownSet(u64);
-
-impl KnownSet {
-    const fn only(known: KnownField) -> KnownSet {
-        KnownSet(1 << known as u8)
-    }
-
-    const fn contains(self, known: KnownField) -> bool {
-        self.0 & KnownSet::only(known).0 != 0
     }
 }
 
@@ -116,7 +102,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// No fields at all.
     pub const EMPTY: Fields<'static> =
-        Fields { bytes: &[], lines: &[], present: KnownSet(0), repeated: KnownSet(0) };
+        Fields { bytes: &[], lines: &[], present: KnownSet::EMPTY, repeated: KnownSet::EMPTY };
 
     /// How many lines there are.
     pub const fn len(&self) -> usize {
@@ -161,7 +147,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The values of every line that is `known`, in order; looks at no line where there is none.
-    pub fn all(&self, known: KnownField) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub fn all(&self, known: KnownField) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a> {
         let (bytes, lines) = (self.bytes, if self.contains(known) { self.lines } else { &[] });
         lines.iter().filter(move |line| line.known == known).map(move |line| line.value.of(bytes))
     }

@@ -6,9 +6,11 @@
 mod authority;
 mod body_length;
 mod connection;
+mod date;
 mod field_name;
 mod fields;
 mod head;
+mod known_set;
 mod list;
 mod method;
 mod status;
@@ -19,11 +21,13 @@ mod version;
 pub use authority::{Authority, AuthorityError};
 pub use body_length::MessageBodyLength;
 pub use connection::{
-    ConnectionOptions, NOMINATIONS_MAX, TooManyNominations, connection_options, is_hop_by_hop,
+    ConnectionOptions, HOP_BY_HOP, NOMINATIONS_MAX, TooManyNominations, connection_options, is_hop_by_hop,
 };
+pub use date::HttpDate;
 pub use field_name::KnownField;
 pub use fields::{Field, FieldLine, FieldTable, Fields, Span};
 pub use head::{RequestHead, ResponseHead};
+pub use known_set::KnownSet;
 pub(crate) use list::trim_whitespace;
 pub use list::{ListMembers, list_members};
 pub use method::Method;

@@ -1,9 +1,12 @@
-//! The answer's head as the client gets it, and the answers that the proxy makes itself.
+//! The answer's head as the client gets it.
 
 use super::forward::copy_fields;
+use super::request_id::Id;
+use super::via;
 use crate::h1::encode;
 use crate::message::{
-    ConnectionOptions, KnownField, MessageBodyLength, ResponseHead, StatusCode, Version, is_hop_by_hop,
+    ConnectionOptions, HttpDate, KnownField, MessageBodyLength, ResponseHead, StatusCode, Version,
+    is_hop_by_hop,
 };
 
 /// How the client's connection goes on after an answer.
@@ -28,13 +31,26 @@ pub fn client_body_length(body: MessageBodyLength, client: Version) -> MessageBo
     }
 }
 
+/// What an answer carries beside what its replica said.
+#[derive(Clone, Copy, Debug)]
+pub struct Additions<'a> {
+    /// How the connection goes on.
+    pub persistence: Persistence,
+    /// Whether it is signed in a Via field.
+    pub via: bool,
+    /// The request's id, where answers carry one and this has none of its own.
+    pub id: Option<Id<'a>>,
+    /// When it was received, where the replica does not say when it was made (RFC 9110 6.6.1).
+    pub date: Option<HttpDate>,
+}
+
 /// Appends the head of a replica's answer for the client, whose body will be framed as `body` says.
 pub fn write_response(
     out: &mut Vec<u8>,
     head: &ResponseHead<'_>,
     options: &ConnectionOptions<'_>,
     body: MessageBodyLength,
-    persistence: Persistence,
+    additions: &Additions<'_>,
 ) {
     encode::status_line_with_reason(out, Version::Http11, head.status, head.reason);
     // Where there is no body, Content-Length is what a GET would have had (RFC 9110 8.6), but for 1xx and 204, which
@@ -46,12 +62,22 @@ pub fn write_response(
     };
     copy_fields(out, &head.fields, |field| {
         (length_stays || field.known != KnownField::ContentLength)
+            && !(additions.via && field.known == KnownField::Via)
             && !is_hop_by_hop(field.known, field.name, options)
     });
     if body == MessageBodyLength::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
-    write_persistence(out, persistence);
+    if additions.via {
+        via::write(out, &head.fields, head.version);
+    }
+    if let Some(id) = additions.id.filter(|id| !id.ids.is_in(&head.fields)) {
+        id.ids.write_line(out, id.text);
+    }
+    if let Some(date) = &additions.date {
+        write_date(out, date);
+    }
+    write_persistence(out, additions.persistence);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -76,44 +102,11 @@ pub fn write_continue(out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// An answer of the proxy's own.
-#[derive(Clone, Copy, Debug)]
-pub struct OwnAnswer {
-    /// The status code.
-    pub status: StatusCode,
-    /// After how many seconds the client may try again.
-    pub retry_after_s: Option<u32>,
-    /// Whether the answer is to a HEAD request: then its body is left out.
-    pub head_only: bool,
+pub(super) fn write_date(out: &mut Vec<u8>, date: &HttpDate) {
+    encode::field_line(out, b"Date", date.as_bytes());
 }
 
-/// Appends an answer of the proxy's own: the status code in words, in plain text.
-pub fn write_own(out: &mut Vec<u8>, answer: OwnAnswer, persistence: Persistence) {
-    let reason = answer.status.reason().as_bytes();
-    encode::status_line(out, Version::Http11, answer.status);
-    out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
-    // "503 Service Unavailable\n"
-    encode::decimal(out, reason.len() as u64 + 5);
-    out.extend_from_slice(b"\r\n");
-    if let Some(seconds) = answer.retry_after_s {
-        out.extend_from_slice(b"Retry-After: ");
-        encode::decimal(out, u64::from(seconds));
-        out.extend_from_slice(b"\r\n");
-    }
-    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
-        out.extend_from_slice(b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n");
-    }
-    write_persistence(out, persistence);
-    out.extend_from_slice(b"\r\n");
-    if !answer.head_only {
-        encode::decimal(out, u64::from(answer.status.number()));
-        out.push(b' ');
-        out.extend_from_slice(reason);
-        out.push(b'\n');
-    }
-}
-
-fn write_persistence(out: &mut Vec<u8>, persistence: Persistence) {
+pub(super) fn write_persistence(out: &mut Vec<u8>, persistence: Persistence) {
     match persistence {
         Persistence::KeepAlive { stated: false } => {}
         Persistence::KeepAlive { stated: true } => out.extend_from_slice(b"Connection: keep-alive\r\n"),

@@ -1,18 +1,26 @@
 //! The request head as the replica gets it.
 
+use super::origin::Peer;
+use super::request_id::RequestIds;
+use super::via;
+use crate::base::forwarding::{ForwardingPolicy, Via};
 use crate::h1::encode;
 use crate::message::{
-    ConnectionOptions, Field, Fields, KnownField, MessageBodyLength, RequestHead, Version, is_hop_by_hop,
+    ConnectionOptions, Field, Fields, HOP_BY_HOP, KnownField, KnownSet, MessageBodyLength, RequestHead,
+    Version,
 };
-
-/// The name by which this proxy signs the Via field (RFC 9110 7.6.3).
-pub const VIA: &[u8] = b"1.1 ringway";
 
 /// What a forwarded request says about its connection to us.
 #[derive(Clone, Copy, Debug)]
 pub struct ForwardedFrom<'a> {
-    /// The client's address in text, which is written once for each connection and not for each request.
-    pub peer: &'a str,
+    /// Who sent it.
+    pub peer: &'a Peer,
+    /// What replicas are told of that.
+    pub policy: &'a ForwardingPolicy,
+    /// Where requests are given ids.
+    pub ids: Option<&'a RequestIds>,
+    /// How many more proxies may forward it, where it says so (RFC 9110 7.6.2).
+    pub forwards_left: Option<u32>,
     /// Whether the request asks for an upgrade that may become a tunnel.
     pub upgrade: bool,
     /// Whether what the client expects is the replica's to answer; else its Expect field ends here.
@@ -55,22 +63,27 @@ pub fn write_request(
 ) {
     encode::origin_request_line(out, head.method, head.method_token, &head.target, Version::Http11);
     encode::field_line(out, b"Host", head.authority().map_or(&b""[..], |authority| authority.as_bytes()));
-    copy_fields(out, &head.fields, |field| {
-        !matches!(
-            field.known,
-            KnownField::Host | KnownField::XForwardedFor | KnownField::XForwardedProto | KnownField::Via
-        ) && (from.expects || field.known != KnownField::Expect)
-            && !is_hop_by_hop(field.known, field.name, options)
+    let removed = removed(from);
+    let new_id = from.ids.filter(|ids| ids.brought(&head.fields, options).is_none());
+    copy_fields(out, &head.fields, |field| match field.known {
+        // An empty line must not stand before the new one.
+        _ if new_id.is_some_and(|ids| ids.has_field(field)) => false,
+        KnownField::Unknown => !options.nominates(field.name) && !from.peer.is_refused_claim(field.name),
+        known => !removed.contains(known),
     });
     if body == MessageBodyLength::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
-    write_list(out, b"X-Forwarded-For: ", &head.fields, KnownField::XForwardedFor);
-    out.extend_from_slice(from.peer.as_bytes());
-    out.extend_from_slice(b"\r\nX-Forwarded-Proto: http\r\n");
-    write_list(out, b"Via: ", &head.fields, KnownField::Via);
-    out.extend_from_slice(VIA);
-    out.extend_from_slice(b"\r\n");
+    if let Some(left) = from.forwards_left {
+        encode::number_field_line(out, b"Max-Forwards", u64::from(left));
+    }
+    from.peer.write(out, head, from.policy);
+    if let Some(ids) = new_id {
+        ids.write_line(out, &ids.invent());
+    }
+    if from.policy.via != Via::Off {
+        via::write(out, &head.fields, head.version);
+    }
     if from.upgrade {
         out.extend_from_slice(b"Connection: upgrade\r\n");
         for value in head.fields.all(KnownField::Upgrade) {
@@ -80,15 +93,24 @@ pub fn write_request(
     out.extend_from_slice(b"\r\n");
 }
 
-/// Begins a list field with the members that came, to which the caller appends one and ends the line.
-fn write_list(out: &mut Vec<u8>, name_and_colon: &[u8], fields: &Fields<'_>, known: KnownField) {
-    out.extend_from_slice(name_and_colon);
-    if fields.contains(known) {
-        for value in fields.all(known).filter(|value| !value.is_empty()) {
-            out.extend_from_slice(value);
-            out.extend_from_slice(b", ");
-        }
-    }
+/// The fields that are not forwarded as they came.
+fn removed(from: ForwardedFrom<'_>) -> KnownSet {
+    const ALWAYS: KnownSet = HOP_BY_HOP.with(KnownSet::of(&[KnownField::Host]));
+    const EXPECT: KnownSet = KnownSet::of(&[KnownField::Expect]);
+    const VIA: KnownSet = KnownSet::of(&[KnownField::Via]);
+    let expect = if from.expects { KnownSet::EMPTY } else { EXPECT };
+    let via = if from.policy.via == Via::Off { KnownSet::EMPTY } else { VIA };
+    const MAX_FORWARDS: KnownSet = KnownSet::of(&[KnownField::MaxForwards]);
+    let max_forwards = if from.forwards_left.is_some() { MAX_FORWARDS } else { KnownSet::EMPTY };
+    ALWAYS.with(max_forwards).with(expect).with(via).with(from.peer.removed(from.policy))
+}
+
+/// Names and values of the field lines of a head that [`write_request`] wrote, which holds no line end but its own.
+pub fn written_fields(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    head.split(|&byte| byte == b'\n').skip(1).filter_map(|line| {
+        let (name, value) = line.split_at(line.iter().position(|&byte| byte == b':')?);
+        Some((name, value[1..].trim_ascii()))
+    })
 }
 
 /// Appends the field lines that `keep` accepts, as they came. Lines that follow each other are copied in one piece:

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::origin::Peer;
+use crate::base::forwarding::ForwardingPolicy;
 use crate::base::key_source::{Fallback, KeySource};
 use crate::message::{KnownField, RequestHead};
 use crate::placement::{KeyHash, KeyHasher};
@@ -24,9 +26,11 @@ pub struct KeyRule<'a> {
 
 /// Beside its head, what a request's key may be made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Circumstances {
-    /// The client's address.
-    pub peer: IpAddr,
+pub struct Circumstances<'a> {
+    /// Who sent it.
+    pub peer: &'a Peer,
+    /// Whether what the peer says of its own peers is believed.
+    pub policy: &'a ForwardingPolicy,
     /// Whether a body follows the head.
     pub has_body: bool,
     /// A number of the request's own, of which a random key is made.
@@ -64,7 +68,7 @@ impl BodyKey {
 /// The key of a request with this head: the first of the rule's sources that it has, and what the fallback says where it
 /// has none. A source in the body counts as one that may be there, if there is a body. `None`: there is no key, and the
 /// request is refused.
-pub fn find(rule: &KeyRule<'_>, head: &RequestHead<'_>, around: Circumstances) -> Option<Key> {
+pub fn find(rule: &KeyRule<'_>, head: &RequestHead<'_>, around: Circumstances<'_>) -> Option<Key> {
     let mut in_body = false;
     for (index, source) in rule.sources.iter().enumerate() {
         if let KeySource::Json(_) = source {
@@ -90,14 +94,14 @@ fn hash_from(
     source: &KeySource,
     hasher: KeyHasher,
     head: &RequestHead<'_>,
-    around: Circumstances,
+    around: Circumstances<'_>,
 ) -> Option<KeyHash> {
     let hash = |key: &[u8]| hasher.hash(key);
     match source {
         KeySource::Path => Some(hash(head.target.path())),
         KeySource::Uri => Some(hash_of_uri(hasher, head)),
         KeySource::Host => head.authority().map(|authority| hash_of_host(hasher, authority.host())),
-        KeySource::ClientIp => Some(match around.peer {
+        KeySource::ClientIp => Some(match around.peer.client_address(&head.fields, around.policy) {
             IpAddr::V4(address) => hash(&address.octets()),
             IpAddr::V6(address) => hash(&address.octets()),
         }),
@@ -190,7 +194,9 @@ mod tests {
             panic!("{head}");
         };
         let rule = KeyRule { sources: &sources, fallback, hasher };
-        find(&rule, &head, Circumstances { peer: PEER, has_body, random: 98_000_407 })
+        let policy = ForwardingPolicy::default();
+        let peer = Peer::new(PEER, &policy);
+        find(&rule, &head, Circumstances { peer: &peer, policy: &policy, has_body, random: 98_000_407 })
     }
 
     fn of_head(source: &str, head: &str) -> Option<Key> {

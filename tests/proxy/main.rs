@@ -4,6 +4,7 @@
 mod bodies;
 mod commands;
 mod drain;
+mod error_answers;
 mod faults;
 mod forwarding;
 mod framing;
@@ -46,7 +47,15 @@ suite! { [epoll io_uring] {
         a_client_that_expects_100_is_told_before_its_key_is_awaited;
     forwarding:
         a_replica_learns_where_a_request_came_from,
+        what_a_trusted_peer_says_of_a_request_is_passed_on,
+        the_fields_of_where_a_request_came_from_are_the_configurations,
+        a_client_behind_a_trusted_peer_is_placed_by_its_own_address,
         fields_of_one_connection_stay_on_it,
+        every_answer_has_one_date,
+        messages_are_signed_as_the_configuration_says,
+        a_request_passes_as_many_proxies_as_it_says,
+        a_request_without_an_id_is_given_one,
+        an_invented_id_places_no_request,
         an_absolute_target_is_forwarded_in_origin_form;
     framing:
         a_client_of_1_0_keeps_its_connection_only_if_it_asks,
@@ -67,6 +76,11 @@ suite! { [epoll io_uring] {
         connections_beyond_the_limit_wait,
         an_idle_connection_is_closed_in_time,
         a_client_that_does_not_read_is_cut_off;
+    error_answers:
+        a_failure_is_told_in_the_form_that_its_client_prefers,
+        a_head_request_gets_the_head_of_its_failure,
+        a_failure_has_an_id_that_its_replica_and_the_log_know,
+        without_ids_a_failure_has_none;
     faults:
         each_method_meets_a_close_at_each_moment,
         each_method_meets_a_reset_at_each_moment,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam::channel::Receiver;
 use ringway::base::core_counters::{CoreCounters, Phase};
 use ringway::base::counter::Counter;
+use ringway::base::forwarding::ForwardingPolicy;
 use ringway::base::mailbox::{CoreMessage, Mailbox};
 use ringway::base::policy::ClientLimits;
 use ringway::base::replica_counts::Counts;
@@ -98,6 +99,7 @@ impl Stage {
             index: 0,
             cores: NonZeroUsize::MIN,
             client,
+            forwarding: ForwardingPolicy::default(),
             connections_max,
             snapshots: published.subscribe(),
             mailbox: mailbox.clone(),

@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 pub use stream::{EpollConnect, EpollListener, EpollReader, EpollWriter};
 
+use super::clock::wall_time;
 use super::executor::{Driver, Handle};
 use super::{Engine, IoError};
 use reactor::Reactor;
@@ -28,7 +29,7 @@ impl Epoll {
     /// When descriptors run out.
     pub fn new() -> io::Result<Self> {
         let reactor = Rc::new(Reactor::new()?);
-        Ok(Epoll { handle: Handle::new(reactor.now(), reactor.unpark()), reactor })
+        Ok(Epoll { handle: Handle::new(reactor.now(), wall_time, reactor.unpark()), reactor })
     }
 
     /// Runs `main`, and what it spawns, until it is done.

@@ -29,7 +29,7 @@ pub use listener::IoUringListener;
 pub use probe::{Unavailable, probe};
 pub use stream::{IoUringReader, IoUringWriter};
 
-use super::clock::Clock;
+use super::clock::{Clock, wall_time};
 use super::executor::Handle;
 use super::{Engine, IoError};
 use driver::UringDriver;
@@ -54,7 +54,7 @@ impl IoUring {
     fn begin() -> Result<Self, Unavailable> {
         let unpark = EventFd::new().map_err(|errno| Unavailable::from_call("eventfd", &errno.into()))?;
         let (clock, unpark) = (Clock::start(), Arc::new(unpark));
-        let handle = Handle::new(clock.now(), unpark.clone());
+        let handle = Handle::new(clock.now(), wall_time, unpark.clone());
         let driver = Rc::new(UringDriver::new(clock, unpark, handle.buffers().clone())?);
         Ok(IoUring { handle, driver })
     }

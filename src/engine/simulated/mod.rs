@@ -32,11 +32,18 @@ pub use stream::{SimulatedReader, SimulatedWriter};
 
 use super::executor::{Driver, Handle, Unpark};
 use super::{Engine, IoError};
-use crate::base::time::Moment;
+use crate::base::time::{Moment, WallTime};
 use world::World;
 
 /// What a round of tasks takes while others are ready: without it, tasks that never rest would stop the clock.
 const ROUND: Duration = Duration::from_micros(1);
+
+/// What the calendar says at the origin: 2026-01-01 00:00:00 UTC, in each simulation.
+pub const WALL_ORIGIN: WallTime = WallTime::since_1970(Duration::from_secs(1_767_225_600));
+
+fn wall_time(now: Moment) -> WallTime {
+    WallTime::since_1970(Duration::from_secs(WALL_ORIGIN.seconds()) + now.since(Moment::ORIGIN))
+}
 
 /// The simulated engine of one thread.
 #[derive(Clone, Debug)]
@@ -50,7 +57,7 @@ impl Simulated {
     pub fn new(seed: u64, faults: Faults) -> Self {
         let world = Rc::new(RefCell::new(World::new(seed, faults)));
         let clockwork = Rc::new(Clockwork { seed, world, unparked: Arc::default() });
-        Simulated { handle: Handle::new(Moment::ORIGIN, clockwork.unpark()), clockwork }
+        Simulated { handle: Handle::new(Moment::ORIGIN, wall_time, clockwork.unpark()), clockwork }
     }
 
     /// Runs `main`, and what it spawns, until it is done.
