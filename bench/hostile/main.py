@@ -34,7 +34,7 @@ def main(given):
         Path(folder).chmod(0o755)
         observed = _observe(running, chosen, groups, Path(folder))
     table = report.Table(groups, chosen, observed, shlex.join(["bench/conformance", *given]))
-    faults = _faults(groups, chosen, observed) + table.looser_without_reason()
+    faults = table.faults = _faults(groups, chosen, observed) + table.looser_without_reason()
     if options.save:
         path = REPOSITORY / "bench" / "results" / f"{date.today().isoformat()}-conformance.md"
         path.write_text(table.markdown())

@@ -13,6 +13,8 @@ TEXT_MAX = 60
 class Table:
     def __init__(self, groups, chosen, observed, command):
         self.groups, self.chosen, self.observed, self.command = groups, chosen, observed, command
+        # What Ringway did and must not do, in words.
+        self.faults = []
         self.families = list(dict.fromkeys(proxy.family for proxy in chosen))
 
     def looser_without_reason(self):
@@ -45,7 +47,8 @@ class Table:
             "lines where they are not the client's one line, and bodies in bytes. *kept*: it took another request; *silent*: no "
             "answer within a second. **Bold**: the upstream, or the client, got something that can be read in two ways.",
             "- *stricter*: Ringway refuses what another proxy lets through; *looser*: the reverse, of messages that are valid by the "
-            "section named. Where messages could be smuggled looser is a failure unless it is explained at the end.", ""]
+            "section named. Where messages could be smuggled looser is a failure unless it is explained at the end.",
+            *(f"- **Not as it must be**: {fault}" for fault in self.faults), ""]
 
     def _version(self, family):
         return next(proxy for proxy in self.chosen if proxy.family == family).version()
