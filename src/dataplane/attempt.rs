@@ -294,7 +294,7 @@ fn asked<E: Engine>(request: &Request<E>) -> Asked<'static> {
         version: request.version,
         persists: request.persists,
         persistence_stated: request.persistence_stated,
-        upgrade: request.upgrade,
+        upgrade: request.upgrade.clone(),
         timeouts: request.service.service.timeouts,
     }
 }

@@ -15,19 +15,20 @@ use crate::message::{
 use crate::proxy::answer::{self, Additions, Persistence};
 use crate::proxy::fault::UpstreamFault;
 use crate::proxy::request_id::Id;
+use crate::proxy::upgrade::UpgradeOffer;
 
 /// Interim answers (1xx) that one exchange may bring: more is a replica that never answers.
 const INTERIM_ANSWERS_MAX: usize = 16;
 
 /// What an answer needs to know of its request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Asked<'a> {
     pub(super) method: Method,
     pub(super) version: Version,
     /// Whether the client's connection may go on after the answer.
     pub(super) persists: bool,
     pub(super) persistence_stated: bool,
-    pub(super) upgrade: bool,
+    pub(super) upgrade: Option<UpgradeOffer>,
     pub(super) timeouts: Timeouts,
     /// The request's id, where the answer is to carry it.
     pub(super) id: Option<Id<'a>>,
@@ -88,7 +89,7 @@ pub(super) async fn receive_head<E: Engine>(
                 progress = HeadProgress::default();
                 client::flush(core, client, timer).await.map_err(|_| NoAnswer::ClientGone)?;
             }
-            Ok(None) => wait_for_head(core, inbound, timer, upload).await?,
+            Ok(None) => wait_for_head(core, inbound, timer, upload, interim > 0).await?,
             Ok(Some(Received::Interim)) | Err(_) => {
                 return Err(NoAnswer::Fault { fault: UpstreamFault::BadAnswer, answered_any: true });
             }
@@ -111,6 +112,7 @@ async fn wait_for_head<E: Engine>(
     inbound: &mut Inbound<E::Reader>,
     timer: &mut Timer,
     upload: &impl Upload,
+    answered_before: bool,
 ) -> Result<(), NoAnswer> {
     let filled = std::future::poll_fn(|context| {
         if let std::task::Poll::Ready(filled) = inbound.poll_fill(context) {
@@ -127,7 +129,7 @@ async fn wait_for_head<E: Engine>(
         }
         Ok(Filled::End) | Err(_) => UpstreamFault::Closed,
     };
-    Err(NoAnswer::Fault { fault, answered_any: !inbound.bytes().is_empty() })
+    Err(NoAnswer::Fault { fault, answered_any: answered_before || !inbound.bytes().is_empty() })
 }
 
 enum Received {
@@ -185,6 +187,8 @@ fn convert<E: Engine>(
     goes_on: bool,
 ) -> Result<Received, Malformed> {
     let options = connection_options(&head.fields).map_err(|_| Malformed::Framing)?;
+    // Of an interim answer too: one that announces a body may bring it, and it would be read as the final answer.
+    let from = h1::response_body_length(asked.method, head).map_err(|_| Malformed::Framing)?;
     if head.status.is_interim() && head.status != StatusCode::SWITCHING_PROTOCOLS {
         // HTTP/1.0 knows no interim answers (RFC 9110 15.2).
         if asked.version == Version::Http11 {
@@ -193,7 +197,7 @@ fn convert<E: Engine>(
         return Ok(Received::Interim);
     }
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        if !asked.upgrade {
+        if !asked.upgrade.as_ref().is_some_and(|offer| offer.is_kept_by(head)) {
             return Err(Malformed::Switched);
         }
         answer::write_interim(client.buffer(), head, &options);
@@ -205,7 +209,6 @@ fn convert<E: Engine>(
             relay: BodyRelay::new(MessageBodyLength::None, MessageBodyLength::None),
         }));
     }
-    let from = h1::response_body_length(asked.method, head).map_err(|_| Malformed::Framing)?;
     let to = answer::client_body_length(from, asked.version);
     let client_persists = asked.persists && goes_on && to != MessageBodyLength::UntilClose;
     let persistence = if client_persists {

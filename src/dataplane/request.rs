@@ -17,6 +17,7 @@ use crate::proxy::forward::{self, ForwardedFrom};
 use crate::proxy::key::{self, Circumstances, Key, KeyRule};
 use crate::proxy::max_forwards::max_forwards;
 use crate::proxy::origin::Peer;
+use crate::proxy::upgrade::UpgradeOffer;
 
 /// All that is needed of a request once its head's bytes are gone.
 pub(super) struct Request<E: Engine> {
@@ -26,12 +27,12 @@ pub(super) struct Request<E: Engine> {
     pub(super) awaits_continue: bool,
     pub(super) method: Method,
     pub(super) version: Version,
-    /// Whether the client lets its connection go on.
+    /// Whether the connection may go on after the answer.
     pub(super) persists: bool,
     /// Whether the client's version needs to be told that it goes on.
     pub(super) persistence_stated: bool,
-    /// Whether a 101 may follow.
-    pub(super) upgrade: bool,
+    /// What a 101 may switch to, if one may follow.
+    pub(super) upgrade: Option<UpgradeOffer>,
     /// The head as replicas get it.
     pub(super) head: Scratch,
     pub(super) body: RequestBody,
@@ -77,7 +78,10 @@ fn admit<E: Engine>(
     let broken = |status| refuse_as(status, &ConnectionOptions::default(), Persistence::Close);
     let body = h1::request_body_length(head).map_err(|error| broken(error.status()))?;
     let options = connection_options(&head.fields).map_err(|_| broken(StatusCode::BAD_REQUEST))?;
-    let persists = h1::persists(head.version, &options);
+    let upgrade = forward::asks_for_upgrade(head, &options, body);
+    // Bytes that come early are meant for the other protocol, or for the tunnel of a CONNECT. If there is none they must
+    // not be taken for requests, whoever made them up, and nothing tells them apart from a request that was.
+    let persists = h1::persists(head.version, &options) && !upgrade && head.method != Method::Connect;
     let empty = matches!(body, MessageBodyLength::None | MessageBodyLength::Sized(0));
     let refuse = |status| {
         let stated = head.version == Version::Http10;
@@ -102,7 +106,6 @@ fn admit<E: Engine>(
     let around = Circumstances { peer, policy: &core.forwarding, has_body: !empty, random: core.random() };
     let key = key::find(&rule, head, around).ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
     let awaits_continue = matches!(key, Key::InBody(_)) && forward::expects_continue(head);
-    let upgrade = forward::asks_for_upgrade(head, &options, body);
     let mut out = core.engine.handle().buffers().scratch();
     let expects = head.version == Version::Http11 && !awaits_continue;
     let from = ForwardedFrom {
@@ -122,7 +125,7 @@ fn admit<E: Engine>(
         version: head.version,
         persists,
         persistence_stated: head.version == Version::Http10,
-        upgrade,
+        upgrade: upgrade.then(|| UpgradeOffer::of(&head.fields)),
         head: out,
         body: RequestBody { relay: BodyRelay::new(body, body), kept, begun: false, finished: empty },
         began,

@@ -4,10 +4,11 @@ use std::fmt;
 
 use super::body::BodyStep;
 use super::chunk_extension::{CHUNK_EXTENSION_BYTES_MAX, ExtensionPlace};
+use super::framing::BODY_BYTES_MAX;
 use super::scan::is_field_value_byte;
 use crate::message::is_token_byte;
 
-/// The digits of a chunk size, leading zeros included: 64 bits never overflow.
+/// The digits of a chunk size, leading zeros included.
 pub const CHUNK_SIZE_DIGITS_MAX: u8 = 16;
 /// The trailer section in bytes, without its last empty line.
 pub const TRAILER_BYTES_MAX: u16 = 8 * 1024;
@@ -17,7 +18,7 @@ pub const TRAILER_BYTES_MAX: u16 = 8 * 1024;
 pub enum ChunkedError {
     /// A chunk size is missing, or is not hexadecimal.
     InvalidSize,
-    /// A chunk size has more than [`CHUNK_SIZE_DIGITS_MAX`] digits.
+    /// A chunk size has more than [`CHUNK_SIZE_DIGITS_MAX`] digits, or exceeds [`BODY_BYTES_MAX`].
     SizeTooLong,
     /// A chunk extension breaks the grammar of RFC 9112 7.1.1.
     InvalidExtension,
@@ -146,7 +147,7 @@ impl ChunkedDecoder {
 
     fn after_size(&mut self, digits: u8, byte: u8) -> Result<Place, ChunkedError> {
         if let Some(digit) = (byte as char).to_digit(16) {
-            if digits == CHUNK_SIZE_DIGITS_MAX {
+            if digits == CHUNK_SIZE_DIGITS_MAX || self.chunk_left > BODY_BYTES_MAX >> 4 {
                 return Err(ChunkedError::SizeTooLong);
             }
             self.chunk_left = self.chunk_left << 4 | u64::from(digit);
@@ -210,7 +211,7 @@ impl fmt::Display for ChunkedError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             ChunkedError::InvalidSize => "a chunk size is not hexadecimal",
-            ChunkedError::SizeTooLong => "a chunk size has too many digits",
+            ChunkedError::SizeTooLong => "a chunk size has too many digits or is too large",
             ChunkedError::InvalidExtension => "a chunk extension is malformed",
             ChunkedError::ExtensionTooLong => "the extensions of a chunk are too long",
             ChunkedError::BareLineFeed => "a line of the chunked framing ends with LF without CR",
@@ -306,7 +307,7 @@ mod tests {
 
     #[test]
     fn broken_bodies_name_their_fault() {
-        let table: [(&[u8], ChunkedError); 31] = [
+        let table: [(&[u8], ChunkedError); 33] = [
             (b"\r\n", InvalidSize),
             (b";a\r\n", InvalidSize),
             (b" 1\r\n", InvalidSize),
@@ -318,6 +319,8 @@ mod tests {
             (b"\xb2\r\n", InvalidSize),
             (b"00000000000000001\r\n", SizeTooLong),
             (b"10000000000000000\r\n", SizeTooLong),
+            (b"8000000000000000\r\n", SizeTooLong),
+            (b"ffffffffffffffff\r\n", SizeTooLong),
             (b"\n", BareLineFeed),
             (b"1\nx\r\n", BareLineFeed),
             (b"1\rx", BareCarriageReturn),
@@ -363,7 +366,7 @@ mod tests {
     #[test]
     fn the_largest_chunk_is_not_too_large() {
         let mut decoder = ChunkedDecoder::new();
-        let step = decoder.decode(b"ffffffffffffffff\r\nxx");
+        let step = decoder.decode(b"7fffffffffffffff\r\nxx");
         assert_eq!(step, Ok(BodyStep::Data { skip: 18, data: 2 }));
         assert_eq!(decoder.decode(b"yyy"), Ok(BodyStep::Data { skip: 0, data: 3 }));
     }

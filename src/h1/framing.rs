@@ -7,6 +7,10 @@ use crate::message::{
     Version,
 };
 
+/// The longest body, or chunk, that is read: many that stand behind a proxy, or before it, count in signed numbers, to
+/// which a longer one is negative.
+pub const BODY_BYTES_MAX: u64 = i64::MAX as u64;
+
 /// Why a message's end cannot be told beyond doubt. In a response each means 502, and the connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FramingError {
@@ -14,7 +18,7 @@ pub enum FramingError {
     LengthWithTransferEncoding,
     /// There is more than one Content-Length, or a list of them; refused even if they agree (RFC 9110 8.6).
     RepeatedContentLength,
-    /// Content-Length is not 1*DIGIT, or exceeds 64 bits (RFC 9110 8.6).
+    /// Content-Length is not 1*DIGIT, or exceeds [`BODY_BYTES_MAX`] (RFC 9110 8.6).
     InvalidContentLength,
     /// HTTP/1.0 does not know Transfer-Encoding (RFC 9112 6.1).
     TransferEncodingInHttp10,
@@ -36,12 +40,17 @@ impl FramingError {
 
 /// The length of a request's body.
 ///
-/// CONNECT and TRACE have none (RFC 9110 9.3.6, 9.3.8), so those that announce one are refused.
+/// CONNECT and TRACE have none (RFC 9110 9.3.6, 9.3.8), so those that announce one are refused. So is a Content-Length
+/// with leading zeros: the grammar has them, but it is forwarded as it came, and a reader that takes it for octal would
+/// find another request in the body.
 #[inline]
 pub fn request_body_length(head: &RequestHead<'_>) -> Result<MessageBodyLength, FramingError> {
     match announced(&head.fields, head.version)? {
         None => Ok(MessageBodyLength::None),
         Some(_) if matches!(head.method, Method::Connect | Method::Trace) => Err(FramingError::BodyForbidden),
+        Some(MessageBodyLength::Sized(_)) if has_leading_zeros(&head.fields) => {
+            Err(FramingError::InvalidContentLength)
+        }
         Some(length) => Ok(length),
     }
 }
@@ -106,6 +115,10 @@ fn transfer_coding(fields: &Fields<'_>, version: Version) -> Result<(), FramingE
     Ok(())
 }
 
+fn has_leading_zeros(fields: &Fields<'_>) -> bool {
+    matches!(fields.first(KnownField::ContentLength), Some([b'0', _, ..]))
+}
+
 fn content_length(fields: &Fields<'_>) -> Result<u64, FramingError> {
     let value = fields.first(KnownField::ContentLength).unwrap_or_default();
     if fields.is_repeated(KnownField::ContentLength) || value.contains(&b',') {
@@ -120,6 +133,7 @@ fn content_length(fields: &Fields<'_>) -> Result<u64, FramingError> {
             .checked_mul(10)
             .zip(digit)
             .and_then(|(shifted, digit)| shifted.checked_add(digit))
+            .filter(|length| *length <= BODY_BYTES_MAX)
             .ok_or(FramingError::InvalidContentLength)
     })
 }
@@ -129,7 +143,7 @@ impl fmt::Display for FramingError {
         formatter.write_str(match self {
             FramingError::LengthWithTransferEncoding => "both Content-Length and Transfer-Encoding are there",
             FramingError::RepeatedContentLength => "Content-Length is repeated",
-            FramingError::InvalidContentLength => "Content-Length is not a decimal number of 64 bits",
+            FramingError::InvalidContentLength => "Content-Length is not a decimal number of 63 bits",
             FramingError::TransferEncodingInHttp10 => "Transfer-Encoding in an HTTP/1.0 message",
             FramingError::UnsupportedTransferCoding => "the transfer coding is not exactly chunked",
             FramingError::BodyForbidden => "a body is announced where there can be none",
@@ -166,11 +180,12 @@ mod tests {
     }
 
     /// RFC 9112 6.1 to 6.3: what holds of these fields in any message that may have a body.
-    const EITHER_DIRECTION: [(&str, Result<MessageBodyLength, FramingError>); 25] = [
+    const EITHER_DIRECTION: [(&str, Result<MessageBodyLength, FramingError>); 26] = [
         ("Content-Length: 0\r\n", Ok(Sized(0))),
         ("Content-Length: 42\r\n", Ok(Sized(42))),
-        ("Content-Length: 0042\r\n", Ok(Sized(42))),
-        ("Content-Length: 18446744073709551615\r\n", Ok(Sized(u64::MAX))),
+        ("Content-Length: 9223372036854775807\r\n", Ok(Sized(BODY_BYTES_MAX))),
+        ("Content-Length: 9223372036854775808\r\n", Err(InvalidContentLength)),
+        ("Content-Length: 18446744073709551615\r\n", Err(InvalidContentLength)),
         ("Content-Length: 18446744073709551616\r\n", Err(InvalidContentLength)),
         ("Content-Length: 99999999999999999999999\r\n", Err(InvalidContentLength)),
         ("Content-Length:\r\n", Err(InvalidContentLength)),
@@ -211,6 +226,16 @@ mod tests {
         assert_eq!(request("POST / HTTP/1.1", ""), Ok(None));
         assert_eq!(response(Method::Get, "HTTP/1.1 200 OK", ""), Ok(UntilClose));
         assert_eq!(response(Method::Get, "HTTP/1.0 200 OK", ""), Ok(UntilClose));
+    }
+
+    /// Some read such a number as octal. No client writes one, some old servers do, and their clients know no octal.
+    #[test]
+    fn leading_zeros_are_refused_in_requests_only() {
+        for (value, length) in [("0042", 42), ("00", 0), ("0000000000000000000000000000000000000007", 7)] {
+            let fields = format!("Content-Length: {value}\r\n");
+            assert_eq!(request("POST / HTTP/1.1", &fields), Err(InvalidContentLength), "{value}");
+            assert_eq!(response(Method::Get, "HTTP/1.1 200 OK", &fields), Ok(Sized(length)), "{value}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use body::{BodyDecoder, BodyStep, SizedDecoder, Truncated};
 pub use chunk_extension::CHUNK_EXTENSION_BYTES_MAX;
 pub use chunked::{CHUNK_SIZE_DIGITS_MAX, ChunkedDecoder, ChunkedError, TRAILER_BYTES_MAX};
 pub use error::HeadError;
-pub use framing::{FramingError, persists, request_body_length, response_body_length};
+pub use framing::{BODY_BYTES_MAX, FramingError, persists, request_body_length, response_body_length};
 pub use head::{HeadLimits, Parse, parse_request, parse_response};
 pub use head_progress::HeadProgress;
 pub use head_scanner::HeadScanner;

@@ -13,4 +13,5 @@ pub mod origin;
 pub mod own_answer;
 pub mod request_id;
 pub mod retry;
+pub mod upgrade;
 mod via;

@@ -366,6 +366,9 @@ pub(crate) fn an_answer_that_is_no_http_is_a_fault(engine: Engine) {
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: gzip, chunked, chunked\r\n\r\n",
         "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n",
+        // One reader takes the second head for the body of the first.
+        "HTTP/1.1 103 Early Hints\r\nContent-Length: 38\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: unasked\r\nConnection: upgrade\r\n\r\n",
     ];
     for answer in answers {
@@ -398,6 +401,14 @@ pub(crate) fn retries_end_after_two_and_with_the_budget(engine: Engine) {
     assert_eq!(faulty.proxy.metrics().of("retries_refused_total"), 1);
     faulty.fault(close);
     assert_eq!(faulty.exchange(get), RETRIED, "the first retry is free");
+    // Nor is one after an interim answer: its replica did begin to answer.
+    faulty.fault(|peer| {
+        if peer.request().is_some() {
+            peer.send("HTTP/1.1 103 Early Hints\r\n\r\n");
+        }
+    });
+    let over = Outcome { attempts: 1, retries: 0, ..refused };
+    assert_eq!(faulty.exchange(get), over, "the budget is spent, and this one is not free");
     let none = Faulty::start(engine, "retries = { retries_max = 0 }");
     none.fault(close);
     assert_eq!(none.exchange(get), FAILED, "retries are switched off");

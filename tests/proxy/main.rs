@@ -103,7 +103,9 @@ suite! { [epoll io_uring] {
         a_replica_that_comes_back_is_used_again;
     tunnels:
         an_upgrade_becomes_a_tunnel_both_ways,
-        a_refused_upgrade_stays_http,
+        a_refused_upgrade_ends_the_connection,
+        what_would_carry_requests_unseen_is_not_asked_of_a_replica,
+        a_switch_to_what_was_not_offered_is_a_fault,
         a_silent_tunnel_is_closed_in_time;
     drain:
         what_is_under_way_finishes_and_nothing_new_begins,

@@ -43,15 +43,22 @@ pub(crate) fn an_upgrade_becomes_a_tunnel_both_ways(engine: Engine) {
     });
 }
 
-pub(crate) fn a_refused_upgrade_stays_http(engine: Engine) {
+pub(crate) fn a_refused_upgrade_ends_the_connection(engine: Engine) {
     let replica = Backend::echo("a");
     let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
     let mut client = proxy.client();
-    for _ in 0..2 {
-        client.send(UPGRADE);
-        assert_eq!(client.answer().status, 200);
-    }
-    // What would carry requests past the proxy is not asked of a replica at all.
+    // What was meant for the other protocol is no request, though it may look like one.
+    client.send(UPGRADE.to_owned() + "GET /early HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.field("Connection")), (200, Some("close")));
+    client.expect_end();
+    assert_eq!(proxy.metrics().of("requests_total"), 1);
+}
+
+pub(crate) fn what_would_carry_requests_unseen_is_not_asked_of_a_replica(engine: Engine) {
+    let replica = Backend::echo("a");
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    let mut client = proxy.client();
     for protocol in ["h2c", "HTTP/2.0"] {
         client
             .send(format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n"));
@@ -59,6 +66,22 @@ pub(crate) fn a_refused_upgrade_stays_http(engine: Engine) {
         assert!(!answer.text().to_ascii_lowercase().contains("upgrade"), "{}", answer.text());
     }
     assert_eq!(proxy.metrics().of("tunnels_total"), 0);
+}
+
+pub(crate) fn a_switch_to_what_was_not_offered_is_a_fault(engine: Engine) {
+    for fields in ["Upgrade: other\r\n", "Upgrade: websocket, other\r\n", ""] {
+        let replica = Backend::start(move |peer| {
+            while peer.request().is_some() {
+                peer.send(format!("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n{fields}\r\n"));
+            }
+        });
+        let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+        let mut client = proxy.client();
+        client.send(UPGRADE);
+        assert_eq!(client.answer().status, 502, "{fields:?}");
+        client.expect_end();
+        assert_eq!(proxy.metrics().of("tunnels_total"), 0);
+    }
 }
 
 pub(crate) fn a_silent_tunnel_is_closed_in_time(engine: Engine) {
