@@ -1,4 +1,5 @@
-//! A Ringway with servers of its own, for one measurement. Whatever happens, none of its processes and files outlives it.
+//! A Ringway with servers of its own, for one measurement. None of its processes and files outlives it, but for its folder
+//! if this process is killed: then the Ringway stops itself and its servers, and who is to remove the folder is gone.
 
 use std::fs::{self, File};
 use std::io;
@@ -106,6 +107,8 @@ impl Process {
         let child = Command::new(std::env::current_exe()?)
             .args(["run", "-c"])
             .arg(&file)
+            // Nobody stops it if this process is killed.
+            .args(["--end-with", &std::process::id().to_string()])
             // A Ctrl-C at the terminal is for the analysis alone, which then stops this in order.
             .process_group(0)
             .stdin(Stdio::null())
