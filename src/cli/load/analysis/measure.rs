@@ -46,7 +46,7 @@ impl Bench<'_> {
     pub(super) fn count(&self, case: Case) -> Result<Counted, Failure> {
         let step = Step::Count(case);
         let proxy = Proxy::start(step, self.engine, self.interrupt)?;
-        explained(&proxy, self.count_with(&proxy, case))
+        self.count_with(&proxy, case).map_err(|failure| proxy.explained(&failure))
     }
 
     fn count_with(&self, proxy: &Proxy, case: Case) -> Result<Counted, Failure> {
@@ -61,7 +61,7 @@ impl Bench<'_> {
     pub(super) fn kill(&self, variant: &'static Variant) -> Result<Recovered, Failure> {
         let step = Step::Kill(variant);
         let proxy = Proxy::start(step, self.engine, self.interrupt)?;
-        explained(&proxy, self.kill_with(&proxy, variant))
+        self.kill_with(&proxy, variant).map_err(|failure| proxy.explained(&failure))
     }
 
     fn kill_with(&self, proxy: &Proxy, variant: &'static Variant) -> Result<Recovered, Failure> {
@@ -134,7 +134,7 @@ impl Bench<'_> {
         })?;
         match (proxy.has_ended(), record.interrupted) {
             (false, false) => Ok(record),
-            // Why it is that the proxy has ended is said by `explained`.
+            // That the proxy has ended is said by `Proxy::explained`.
             (true, _) | (false, true) => Err("interrupted".into()),
         }
     }
@@ -157,13 +157,6 @@ impl Bench<'_> {
             replica_field: SERVER_FIELD.into(),
         })
     }
-}
-
-/// Whatever failed, it failed because the proxy has ended, if it has: then its log says more.
-fn explained<T>(proxy: &Proxy, measured: Result<T, Failure>) -> Result<T, Failure> {
-    measured.map_err(|failure| {
-        if proxy.has_ended() { proxy.failure("Ringway ended while it was measured") } else { failure }
-    })
 }
 
 fn servers(status: &Status) -> Vec<Server> {
