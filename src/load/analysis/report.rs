@@ -178,7 +178,7 @@ impl Report {
              Standard deviations are over all servers: the root of the mean square of what each differs from the mean. \"Keys at \
              random\" have sqrt(n * p * (1 - p)) with p = 1/N: that much is luck even if every server gets every key with the \
              same probability.\n- Only balance is compared, not how many keys \
-             change their server when one comes or goes: there `modulo` is the worst, since nearly all do.\n- All figures are in `data.json`, and the charts as `.svg` and `.png` beside it.",
+             change their server when one comes or goes: there `modulo` is the worst, since most do.\n- All figures are in `data.json`, and the charts as `.svg` and `.png` beside it.",
             settings.seed, settings.connections
         ));
     }

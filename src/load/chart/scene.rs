@@ -243,3 +243,28 @@ impl Text {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_follow_a_bent_line_and_leave_gaps() {
+        let mut scene = Scene::default();
+        scene.dashed(&[(0.0, 0.0), (20.0, 0.0), (20.0, 20.0)], Dashes { dash: 6.0, period: 16.0 }, 1.0, INK);
+        let dashes: Vec<&[Point]> = scene
+            .shapes
+            .iter()
+            .filter_map(|shape| match shape {
+                Shape::Path { points, .. } => Some(points.as_slice()),
+                _ => None,
+            })
+            .collect();
+        let expected: [&[Point]; 3] = [
+            &[(0.0, 0.0), (6.0, 0.0)],
+            &[(16.0, 0.0), (20.0, 0.0), (20.0, 2.0)],
+            &[(20.0, 12.0), (20.0, 18.0)],
+        ];
+        assert_eq!(dashes, expected);
+    }
+}
