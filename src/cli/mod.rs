@@ -10,6 +10,7 @@ mod limits;
 mod load;
 mod operator;
 mod owned;
+mod parent;
 mod run;
 mod worker;
 
@@ -53,6 +54,9 @@ enum Command {
         /// The configuration file.
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
+        /// End when the process with this number does, which started this one.
+        #[arg(long, value_name = "PID", hide = true)]
+        end_with: Option<i32>,
     },
     /// Say what is wrong with a configuration file.
     Check {
@@ -94,7 +98,9 @@ type Failure = Box<dyn std::error::Error>;
 pub fn execute(arguments: Arguments) -> ExitCode {
     let done = match arguments.command {
         None => demo::run(),
-        Some(Command::Run { config }) => run::run(&config),
+        Some(Command::Run { config, end_with }) => {
+            end_with.map_or(Ok(()), parent::end_with).and_then(|()| run::run(&config))
+        }
         Some(Command::Check { config }) => check::check(&config),
         Some(Command::Load(load)) => load::run(&load),
         Some(Command::Worker { worker }) => worker::run(worker),

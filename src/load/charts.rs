@@ -72,7 +72,7 @@ fn latency_by_percentile(pace: Pace, record: &Record) -> Option<LineChart> {
     let series: Vec<Series> = latency_lines(pace, record)
         .into_iter()
         .filter(|(_, latencies)| !latencies.is_empty())
-        .map(|(name, latencies)| Series { name, points: curve(latencies) })
+        .map(|(name, latencies)| Series { name, points: curve(latencies), is_dashed: false })
         .collect();
     let y = latency_axis(&series);
     (!series.is_empty()).then(|| LineChart {
@@ -119,7 +119,7 @@ fn latency_over_time(record: &Record) -> Option<LineChart> {
         let height = |latency: &Latencies| if latency.is_empty() { f64::NAN } else { millis(of(latency)) };
         let points = intervals.iter().enumerate();
         let points = points.map(|(index, interval)| (middle(width, index), height(&interval.latency)));
-        Series { name: name.to_owned(), points: points.collect() }
+        Series { name: name.to_owned(), points: points.collect(), is_dashed: false }
     };
     let series = vec![
         line("p50", |latency| latency.percentile(50.0)),
@@ -145,7 +145,7 @@ fn answers_over_time(record: &Record) -> Option<LineChart> {
             let length = if length < width / 2 { width } else { length };
             (middle(width, index), of(interval) as f64 / length.as_secs_f64())
         });
-        Series { name: name.to_owned(), points: points.collect() }
+        Series { name: name.to_owned(), points: points.collect(), is_dashed: false }
     };
     let mut series = vec![line("answers", |interval| interval.answers)];
     if record.refused() > 0 {

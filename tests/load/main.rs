@@ -1,6 +1,7 @@
 //! `ringway load` as its users meet it: the real binary against servers made of sockets, on each engine.
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
+mod analysis;
 #[path = "../shared/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "other suites use the rest")]
 mod harness;

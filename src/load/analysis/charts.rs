@@ -1,14 +1,17 @@
 //! The analysis as charts.
 
 use super::Analysis;
-use super::counts::Counted;
+use super::counts::{Balance, Counted};
 use super::recovery::Recovered;
 use super::steps::{SERVERS, SERVERS_COMPARED, STEADY_PER_SECOND};
 use super::variant::{BOUNDED_LOAD, Family, Variant};
+use crate::load::chart::number::count;
 use crate::load::chart::{Axis, Bar, BarChart, BarGroup, Chart, LineChart, Mark, Scale, Series};
 
 /// How much is shown before a kill, and after the replacement, in milliseconds.
-const AROUND_MS: f64 = 500.0;
+const AROUND_MS: f64 = 250.0;
+/// How much is shown after a kill without a replacement.
+const NOT_REPLACED_MS: f64 = 1_000.0;
 
 /// A chart and the name of its files, without an ending.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +36,11 @@ pub fn balance(analysis: &Analysis, family: Family, bounded: bool) -> Option<Nam
             .collect(),
     };
     let chart = Chart::Bars(BarChart {
-        title: format!("Requests per server, N = {SERVERS}: {}", family.label()),
+        title: format!(
+            "Requests per server, N = {SERVERS}{}: {}",
+            if bounded { ", bounded" } else { "" },
+            family.label()
+        ),
         subtitle: subtitle(analysis, bounded),
         x_label: "Placement".to_owned(),
         y: linear("Requests"),
@@ -59,10 +66,10 @@ pub fn mean(analysis: &Analysis, family: Family) -> Option<NamedChart> {
     };
     let chart = Chart::Bars(BarChart {
         title: format!("Requests per server, mean and standard deviation: {}", family.label()),
-        subtitle: format!("{}; whiskers: one standard deviation up and down", subtitle(analysis, false)),
-        x_label: "Servers".to_owned(),
+        subtitle: format!("{}; {}", subtitle(analysis, false), whiskers(analysis, &compared)),
+        x_label: "Number of servers".to_owned(),
         y: linear("Requests"),
-        legend: compared.iter().map(|variant| variant.label.to_owned()).collect(),
+        legend: compared.iter().map(|variant| group_label(variant)).collect(),
         groups: SERVERS_COMPARED
             .into_iter()
             .map(|servers| BarGroup {
@@ -76,12 +83,14 @@ pub fn mean(analysis: &Analysis, family: Family) -> Option<NamedChart> {
 }
 
 /// The lines of the standard deviation over the number of servers. Ratios matter here, so that the axis is logarithmic; a
-/// deviation of nothing has no place on it and is left out.
+/// deviation of nothing has no place on it and is left out. Quadratic probing is dashed, because it often does the same as
+/// linear probing does.
 pub fn spread(analysis: &Analysis, family: Family, bounded: bool) -> Option<NamedChart> {
     let compared = compared(analysis, family, bounded);
     let first = *compared.first()?;
-    let line = |name: &str, variant, value: fn(&Counted) -> f64| Series {
+    let line = |name: &str, variant, value: fn(&Counted) -> f64, is_dashed| Series {
         name: name.to_owned(),
+        is_dashed,
         points: SERVERS_COMPARED
             .into_iter()
             .filter_map(|servers| analysis.counted(variant, servers, bounded))
@@ -91,13 +100,17 @@ pub fn spread(analysis: &Analysis, family: Family, bounded: bool) -> Option<Name
     };
     let mut series: Vec<Series> = compared
         .iter()
-        .map(|variant| line(variant.label, variant, |counted| counted.balance.standard_deviation))
+        .map(|variant| {
+            let deviation = |counted: &Counted| counted.balance.standard_deviation;
+            line(&group_label(variant), variant, deviation, variant.is_quadratic())
+        })
         .collect();
-    series.push(line("keys at random", first, |counted| counted.balance.random_deviation));
+    let random = |counted: &Counted| counted.balance.random_deviation;
+    series.push(line("keys at random (computed)", first, random, true));
     let chart = Chart::Lines(LineChart {
         title: format!("Standard deviation of requests per server: {}", family.label()),
         subtitle: subtitle(analysis, bounded),
-        x: linear("Servers"),
+        x: linear("Number of servers"),
         y: Axis { label: "Standard deviation [requests]".to_owned(), scale: Scale::Logarithmic },
         series,
         marks: Vec::new(),
@@ -123,10 +136,10 @@ pub fn bound(analysis: &Analysis, family: Family) -> Option<NamedChart> {
         title: format!("The most loaded of {SERVERS} servers, without and with a bound: {}", family.label()),
         subtitle: subtitle(analysis, false),
         x_label: "Placement".to_owned(),
-        y: linear("Requests by the fair share"),
+        y: linear("Answers, in fair shares"),
         legend: vec!["without".to_owned(), format!("bounded_load = {BOUNDED_LOAD}")],
         groups,
-        reference: Some((BOUNDED_LOAD, "the bound".to_owned())),
+        reference: Some((BOUNDED_LOAD, format!("{BOUNDED_LOAD} fair shares"))),
     });
     Some(NamedChart { name: format!("bound-{}", family.name()), chart })
 }
@@ -134,9 +147,10 @@ pub fn bound(analysis: &Analysis, family: Family) -> Option<NamedChart> {
 /// Answers per second of each server around the kill, and what failed.
 pub fn recovery(recovered: &Recovered) -> NamedChart {
     let killed = recovered.killed_at_ms;
-    let until = killed + recovered.replaced_after_ms.unwrap_or(AROUND_MS) + AROUND_MS;
-    let line = |name: &str, count: &dyn Fn(usize) -> u64| Series {
+    let until = killed + recovered.replaced_after_ms.map_or(NOT_REPLACED_MS, |after| after + AROUND_MS);
+    let line = |name: &str, count: &dyn Fn(usize) -> u64, is_dashed| Series {
         name: name.to_owned(),
+        is_dashed,
         points: (0..recovered.moments.len())
             .map(|index| ((index as f64 + 0.5) * recovered.moment_ms, count(index)))
             .filter(|(at, _)| (killed - AROUND_MS..=until).contains(at))
@@ -147,9 +161,10 @@ pub fn recovery(recovered: &Recovered) -> NamedChart {
         .servers
         .iter()
         .enumerate()
-        .map(|(server, name)| line(name, &|index| recovered.moments[index].answers[server]))
+        .map(|(server, name)| line(name, &|index| recovered.moments[index].answers[server], false))
         .collect();
-    series.push(line("failed", &|index| recovered.moments[index].unserved));
+    let failed = format!("failed ({} in the whole run)", recovered.unserved());
+    series.push(line(&failed, &|index| recovered.moments[index].unserved, true));
     let mut marks = vec![Mark { x: 0.0, text: format!("kill -9 of {}", recovered.killed) }];
     if let Some(after) = recovered.replaced_after_ms {
         marks.push(Mark { x: after, text: format!("active again, {after:.0} ms") });
@@ -157,11 +172,13 @@ pub fn recovery(recovered: &Recovered) -> NamedChart {
     let chart = Chart::Lines(LineChart {
         title: format!("A server is killed: {}", recovered.variant.label),
         subtitle: format!(
-            "{STEADY_PER_SECOND} requests/s at fixed moments, {} servers",
-            recovered.servers.len()
+            "{} requests/s at fixed moments, {} servers; each point is what came within {:.0} ms",
+            count(STEADY_PER_SECOND as u64),
+            recovered.servers.len(),
+            recovered.moment_ms
         ),
         x: linear("Time since the kill [ms]"),
-        y: linear("Answers per second"),
+        y: linear("Requests per second"),
         series,
         marks,
     });
@@ -178,7 +195,19 @@ pub(super) fn compared(analysis: &Analysis, family: Family, bounded: bool) -> Ve
 
 fn subtitle(analysis: &Analysis, bounded: bool) -> String {
     let bound = if bounded { format!(", bounded_load = {BOUNDED_LOAD}") } else { String::new() };
-    format!("{} requests, keys of six digits at random{bound}", analysis.settings.requests)
+    format!("{} requests, keys of six digits at random{bound}", count(analysis.settings.requests))
+}
+
+/// What whiskers are, and where one of them is not all there.
+fn whiskers(analysis: &Analysis, compared: &[&Variant]) -> String {
+    let is_cut = |variant: &&Variant| {
+        analysis.counted.iter().any(|counted| {
+            let Balance { mean, standard_deviation, .. } = counted.balance;
+            counted.variant.name == variant.name && !counted.bounded && standard_deviation > mean
+        })
+    };
+    let cut = if compared.iter().any(is_cut) { ", cut off at zero" } else { "" };
+    format!("whiskers: ± one standard deviation{cut}")
 }
 
 /// There are six groups side by side.

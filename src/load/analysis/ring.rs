@@ -1,10 +1,13 @@
-//! Why system A's formulas spread as they do: what they make of small numbers.
+//! Why placements spread as they do: what system A's formulas make of small numbers, and how fine others are.
 
 use std::collections::HashSet;
 
 /// Slots of the ring, and virtual servers of each server: log2 of them.
 const SLOTS: u64 = 512;
 const VIRTUAL_SERVERS: u64 = SLOTS.ilog2() as u64;
+
+/// What Ringway's rendezvous hashing places: keys share a slot.
+pub const RENDEZVOUS_SLOTS: u64 = 4_096;
 
 /// Where the virtual servers of some servers stand by `i^2 + j^2 + 2j + 25`, before probing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

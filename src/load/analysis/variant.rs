@@ -111,6 +111,11 @@ impl Variant {
     pub fn is_given(&self) -> bool {
         self.name.starts_with("given-")
     }
+
+    /// Whether taken slots are resolved by quadratic probing.
+    pub fn is_quadratic(&self) -> bool {
+        self.name.ends_with("-quadratic")
+    }
 }
 
 impl Serialize for Variant {

@@ -4,7 +4,7 @@ use super::font::{Fonts, Give, Weight};
 use super::legend::{Entry, Sample};
 use super::number;
 use super::ruler::{Ends, Ruler};
-use super::scene::{Anchor, Area, Color, INK, PALETTE, Scene, Shape, Text, WHITE};
+use super::scene::{Anchor, Area, Color, Dashes, INK, PALETTE, Scene, Shape, Text, WHITE};
 use super::sheet::{Sheet, TICK_GAP};
 use super::{Bar, BarChart};
 
@@ -83,7 +83,7 @@ fn ruler(chart: &BarChart) -> Ruler {
 /// The line across, behind the values: each stands on a piece of paper of its own.
 fn draw_reference(sheet: &mut Sheet<'_>, chart: &BarChart, y: &Ruler, plot: Area) {
     let Some(at) = chart.reference.as_ref().and_then(|(height, _)| y.at(*height)) else { return };
-    sheet.scene.dashed(plot.at(0.0, at), plot.at(1.0, at), 1.75, INK);
+    sheet.scene.dashed(&[plot.at(0.0, at), plot.at(1.0, at)], Dashes::FINE, 1.75, INK);
     let line = plot.at(0.0, at).1;
     for text in &sheet.scene.texts {
         let area = text.area(sheet.fonts);
@@ -183,7 +183,7 @@ struct Values {
 
 impl Values {
     fn new(chart: &BarChart, fonts: &Fonts, width: f64, slot: f64) -> Values {
-        let texts: Vec<String> = bars(chart).map(|bar| number::short(bar.value)).collect();
+        let texts: Vec<String> = bars(chart).map(value).collect();
         let room = if bars_per_group(chart) == 1 { slot } else { width };
         let level = SIZES.into_iter().find(|size| widest(fonts, &texts, *size) + GAP <= room);
         let upward = || SIZES.into_iter().find(|size| size * LINE <= room);
@@ -202,14 +202,21 @@ impl Values {
             .clamp(0.0, (height - PLOT_HEIGHT_MIN).max(0.0))
     }
 
-    fn text(&self, value: f64, (x, y): (f64, f64)) -> Option<Text> {
-        let text = number::short(value);
+    fn text(&self, text: String, (x, y): (f64, f64)) -> Option<Text> {
         Some(match self.fit? {
             Fit::Level(size) => Text::new(text, (x, y - VALUE_GAP), size).anchored(Anchor::Middle),
             Fit::Upward(size) | Fit::Thinned(size, _) => {
                 Text::new(text, (x + size * 0.36, y - VALUE_GAP), size).upward()
             }
         })
+    }
+}
+
+/// What stands above a bar: its height, or above a whisker its length, since that is where it ends.
+fn value(bar: &Bar) -> String {
+    match bar.spread.filter(|spread| spread.is_finite()) {
+        Some(spread) => format!("± {}", number::short(spread)),
+        None => number::short(bar.value),
     }
 }
 
@@ -235,7 +242,7 @@ fn draw_bars(sheet: &mut Sheet<'_>, chart: &BarChart, (y, plot): (&Ruler, Area),
             if high > bar.value {
                 whisker(&mut sheet.scene, left + width / 2.0, (top(high), top(low)), (width * 0.25).min(7.0));
             }
-            let text = values.text(bar.value, (left + width / 2.0, top(high)));
+            let text = values.text(value(bar), (left + width / 2.0, top(high)));
             sheet.scene.texts.extend(text);
         }
     }

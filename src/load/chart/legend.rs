@@ -1,7 +1,7 @@
 //! What the colours mean, below the plot: there it cannot cover anything.
 
 use super::font::{Give, Weight};
-use super::scene::{Area, Color, Point, Shape, Text};
+use super::scene::{Area, Color, Dashes, Point, Shape, Text};
 use super::sheet::{Sheet, TEXT_SIZE};
 
 /// Of the picture's height, not more than so many rows.
@@ -33,9 +33,11 @@ pub(super) struct Entry {
 pub(super) enum Sample {
     /// A line.
     Line(Color),
+    /// A line that is drawn in dashes.
+    DashedLine(Color),
     /// A bar.
     Bar(Color),
-    /// A line of dashes.
+    /// A height to compare with.
     Dashes(Color),
 }
 
@@ -93,7 +95,10 @@ impl Sheet<'_> {
         let end = x + SAMPLE;
         match entry.sample {
             Sample::Line(color) => self.scene.line((x, y), (end, y), LINE_WIDTH + 0.75, color),
-            Sample::Dashes(color) => self.scene.dashed((x, y), (end, y), 1.75, color),
+            Sample::DashedLine(color) => {
+                self.scene.dashed(&[(x, y), (end, y)], Dashes::COARSE, LINE_WIDTH + 0.75, color);
+            }
+            Sample::Dashes(color) => self.scene.dashed(&[(x, y), (end, y)], Dashes::FINE, 1.75, color),
             Sample::Bar(color) => {
                 let area = Area { left: x + 6.0, top: y - 7.0, right: end, bottom: y + 7.0 };
                 self.scene.shapes.push(Shape::Rectangle(area, color));

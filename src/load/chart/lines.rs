@@ -3,7 +3,7 @@
 use super::font::Fonts;
 use super::legend::{Entry, LINE_WIDTH, Sample};
 use super::ruler::{Ends, Ruler};
-use super::scene::{Area, Color, GREY, PALETTE, Point, Scene, Shape};
+use super::scene::{Area, Color, Dashes, GREY, PALETTE, Point, Scene, Shape};
 use super::sheet::{Sheet, TEXT_SIZE};
 use super::{LineChart, Series};
 
@@ -42,11 +42,13 @@ pub(super) fn scene(chart: &LineChart, fonts: &Fonts) -> Scene {
     sheet.draw_base(plot);
     sheet.draw_marks(marks, plot);
     let mut is_empty = true;
-    // The first is the most important: it is drawn last, above the others.
-    for (index, series) in chart.series.iter().enumerate().rev() {
+    // The first is the most important: it is drawn last, above the others; and dashes above all that have none.
+    let mut order: Vec<(usize, &Series)> = chart.series.iter().enumerate().rev().collect();
+    order.sort_by_key(|(_, series)| series.is_dashed);
+    for (index, series) in order {
         for run in runs(series, &x, &y, plot) {
             is_empty = false;
-            draw(&mut sheet.scene, run, series.points.len(), color(index, chart.series.len()));
+            draw(&mut sheet.scene, run, series, color(index, chart.series.len()));
         }
     }
     if is_empty {
@@ -59,7 +61,7 @@ pub(super) fn scene(chart: &LineChart, fonts: &Fonts) -> Scene {
 fn entries(series: &[Series]) -> Vec<Entry> {
     let own = if series.len() > COLORED_MAX { COLORED_MAX - 1 } else { series.len() };
     let entry = |(index, series): (usize, &Series)| Entry {
-        sample: Sample::Line(color(index, own)),
+        sample: if series.is_dashed { Sample::DashedLine } else { Sample::Line }(color(index, own)),
         name: series.name.clone(),
     };
     let mut entries: Vec<Entry> = series[..own].iter().enumerate().map(entry).collect();
@@ -104,12 +106,16 @@ fn thinned(run: Vec<Point>) -> Vec<Point> {
     run.chunks(part_len).flat_map(extremes).collect()
 }
 
-fn draw(scene: &mut Scene, run: Vec<Point>, of_line: usize, color: Color) {
-    if run.len() == 1 || of_line <= POINTS_WITH_DISCS {
-        let disc = |center: &Point| Shape::Disc { center: *center, radius: 3.5, color };
+fn draw(scene: &mut Scene, run: Vec<Point>, series: &Series, color: Color) {
+    if run.len() == 1 || series.points.len() <= POINTS_WITH_DISCS {
+        // A smaller disc on another one leaves a ring of it.
+        let radius = if series.is_dashed { 2.5 } else { 4.5 };
+        let disc = |center: &Point| Shape::Disc { center: *center, radius, color };
         scene.shapes.extend(run.iter().map(disc));
     }
-    if run.len() > 1 {
+    if run.len() > 1 && series.is_dashed {
+        scene.dashed(&run, Dashes::COARSE, LINE_WIDTH, color);
+    } else if run.len() > 1 {
         scene.shapes.push(Shape::Path { points: run, width: LINE_WIDTH, color });
     }
 }

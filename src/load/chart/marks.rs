@@ -1,7 +1,7 @@
 //! Marked moments: a dashed line each, and its text in rows above the plot.
 
 use super::font::{Give, Weight};
-use super::scene::{Anchor, Area, GREY, Text};
+use super::scene::{Anchor, Area, Dashes, GREY, Text};
 use super::sheet::Sheet;
 
 /// The size of the texts.
@@ -123,7 +123,7 @@ impl Sheet<'_> {
     pub(super) fn draw_marks(&mut self, marks: Vec<Placed>, plot: Area) {
         for mark in marks {
             let top = plot.top - mark.row.map_or(0.0, |row| (row + 1) as f64 * ROW - 3.0);
-            self.scene.dashed((mark.x, plot.bottom), (mark.x, top), 1.5, GREY);
+            self.scene.dashed(&[(mark.x, plot.bottom), (mark.x, top)], Dashes::FINE, 1.5, GREY);
             if let Some(row) = mark.row {
                 let y = plot.top - row as f64 * ROW - 6.0;
                 let (x, anchor) =

@@ -145,6 +145,8 @@ pub struct Series {
     /// Its points, in order of x. One that has no place on the axes (not a number, infinite, not above zero on a
     /// logarithmic axis) interrupts the line.
     pub points: Vec<(f64, f64)>,
+    /// Whether it is drawn in dashes, above those that are not: where it has the same points as another, both are seen.
+    pub is_dashed: bool,
 }
 
 /// A marked moment.
@@ -170,6 +172,7 @@ pub struct BarGroup {
 pub struct Bar {
     /// Its height.
     pub value: f64,
-    /// A standard deviation or the like, drawn as a whisker up and down. What it is belongs into the subtitle.
+    /// A standard deviation or the like, drawn as a whisker up and down, with its figure above it in place of the bar's
+    /// height. What it is belongs into the subtitle.
     pub spread: Option<f64>,
 }

@@ -89,6 +89,20 @@ pub(super) struct Area {
     pub(super) bottom: f64,
 }
 
+/// How dashes and gaps follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dashes {
+    dash: f64,
+    period: f64,
+}
+
+impl Dashes {
+    /// Of what is no line of the chart: marks, and heights to compare with.
+    pub(super) const FINE: Dashes = Dashes { dash: 6.0, period: 10.0 };
+    /// Of the chart's lines: another line shows in the gaps.
+    pub(super) const COARSE: Dashes = Dashes { dash: 9.0, period: 17.0 };
+}
+
 /// One line of text.
 #[derive(Clone, Debug)]
 pub(super) struct Text {
@@ -126,16 +140,33 @@ impl Scene {
         self.shapes.push(Shape::Path { points: vec![from, to], width, color });
     }
 
-    /// Adds a straight line of dashes.
-    pub(super) fn dashed(&mut self, from: Point, to: Point, width: f64, color: Color) {
-        const DASH: f64 = 6.0;
-        const PERIOD: f64 = 10.0;
-        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        let length = dx.hypot(dy).max(f64::MIN_POSITIVE);
-        let at = |way: f64| (from.0 + dx * way / length, from.1 + dy * way / length);
-        for dash in 0..(length / PERIOD).ceil() as usize {
-            let begin = dash as f64 * PERIOD;
-            self.line(at(begin), at((begin + DASH).min(length)), width, color);
+    /// Adds a line of dashes along `points`.
+    pub(super) fn dashed(&mut self, points: &[Point], dashes: Dashes, width: f64, color: Color) {
+        let mut dash: Vec<Point> = points.first().copied().into_iter().collect();
+        // How far behind the beginning of the last dash.
+        let mut way = 0.0;
+        for pair in points.windows(2) {
+            let (from, (dx, dy)) = (pair[0], (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1));
+            let length = dx.hypot(dy);
+            let mut gone = 0.0;
+            while gone < length {
+                let is_dash = way < dashes.dash;
+                let end = if is_dash { dashes.dash } else { dashes.period };
+                let has_room = end - way <= length - gone;
+                (gone, way) = if has_room { (gone + end - way, end) } else { (length, way + length - gone) };
+                let point = (from.0 + dx * gone / length, from.1 + dy * gone / length);
+                if is_dash {
+                    dash.push(point);
+                }
+                if is_dash && has_room {
+                    self.shapes.push(Shape::Path { points: std::mem::take(&mut dash), width, color });
+                } else if has_room {
+                    (dash, way) = (vec![point], 0.0);
+                }
+            }
+        }
+        if dash.len() > 1 {
+            self.shapes.push(Shape::Path { points: dash, width, color });
         }
     }
 }
@@ -210,5 +241,30 @@ impl Text {
         } else {
             Area { left: x + begin, top: y - above, right: x + end, bottom: y + below }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_follow_a_bent_line_and_leave_gaps() {
+        let mut scene = Scene::default();
+        scene.dashed(&[(0.0, 0.0), (20.0, 0.0), (20.0, 20.0)], Dashes { dash: 6.0, period: 16.0 }, 1.0, INK);
+        let dashes: Vec<&[Point]> = scene
+            .shapes
+            .iter()
+            .filter_map(|shape| match shape {
+                Shape::Path { points, .. } => Some(points.as_slice()),
+                _ => None,
+            })
+            .collect();
+        let expected: [&[Point]; 3] = [
+            &[(0.0, 0.0), (6.0, 0.0)],
+            &[(16.0, 0.0), (20.0, 0.0), (20.0, 2.0)],
+            &[(20.0, 12.0), (20.0, 18.0)],
+        ];
+        assert_eq!(dashes, expected);
     }
 }

@@ -12,7 +12,7 @@ fn axis(label: &str, scale: Scale) -> Axis {
 }
 
 fn series(name: &str, points: impl Iterator<Item = (f64, f64)>) -> Series {
-    Series { name: name.to_owned(), points: points.collect() }
+    Series { name: name.to_owned(), points: points.collect(), is_dashed: false }
 }
 
 /// Numbers that look like measurements and are the same in each run.

@@ -46,9 +46,14 @@ impl Bench<'_> {
     pub(super) fn count(&self, case: Case) -> Result<Counted, Failure> {
         let step = Step::Count(case);
         let proxy = Proxy::start(step, self.engine, self.interrupt)?;
+        self.count_with(&proxy, case).map_err(|failure| proxy.explained(&failure))
+    }
+
+    fn count_with(&self, proxy: &Proxy, case: Case) -> Result<Counted, Failure> {
         let servers = servers(&proxy.admin.status()?);
-        let plan = self.plan(proxy.http, step, Pace::Closed, End::Requests(self.settings.requests))?;
-        let record = self.load(&proxy, &plan, &mut |_| {})?;
+        let end = End::Requests(self.settings.requests);
+        let plan = self.plan(proxy.http, Step::Count(case), Pace::Closed, end)?;
+        let record = self.load(proxy, &plan, &mut |_| {})?;
         Ok(Counted::of(case, &servers, &record, retries(&proxy.admin.status()?)))
     }
 
@@ -56,11 +61,15 @@ impl Bench<'_> {
     pub(super) fn kill(&self, variant: &'static Variant) -> Result<Recovered, Failure> {
         let step = Step::Kill(variant);
         let proxy = Proxy::start(step, self.engine, self.interrupt)?;
+        self.kill_with(&proxy, variant).map_err(|failure| proxy.explained(&failure))
+    }
+
+    fn kill_with(&self, proxy: &Proxy, variant: &'static Variant) -> Result<Recovered, Failure> {
         let names: Vec<String> =
             servers(&proxy.admin.status()?).into_iter().map(|server| server.name).collect();
         let pace = Pace::Open { per_second: STEADY_PER_SECOND, arrivals: Arrivals::Even };
-        let plan = self.plan(proxy.http, step, pace, End::After(STEADY_FOR))?;
-        let (record, began, killed) = self.load_and_kill(&proxy, &plan)?;
+        let plan = self.plan(proxy.http, Step::Kill(variant), pace, End::After(STEADY_FOR))?;
+        let (record, began, killed) = self.load_and_kill(proxy, &plan)?;
         let status = proxy.admin.status()?;
         let incident = Incident {
             killed: killed.server,
@@ -124,9 +133,9 @@ impl Bench<'_> {
             record
         })?;
         match (proxy.has_ended(), record.interrupted) {
-            (true, _) => Err(proxy.failure("Ringway ended while it was measured")),
-            (false, true) => Err("interrupted".into()),
             (false, false) => Ok(record),
+            // That the proxy has ended is said by `Proxy::explained`.
+            (true, _) | (false, true) => Err("interrupted".into()),
         }
     }
 

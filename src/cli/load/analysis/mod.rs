@@ -224,6 +224,13 @@ mod tests {
     }
 
     #[test]
+    fn rendezvous_has_as_many_slots_as_the_report_says() {
+        use crate::load::analysis::ring::RENDEZVOUS_SLOTS;
+        use crate::placement::rendezvous::SLOTS;
+        assert_eq!(RENDEZVOUS_SLOTS, SLOTS as u64);
+    }
+
+    #[test]
     fn keys_have_six_digits() {
         let keys = six_digits();
         assert_eq!((keys.first, keys.first + keys.count.get() - 1), (100_000, 999_999));

@@ -1,8 +1,10 @@
-//! A Ringway with servers of its own, for one measurement. Whatever happens, none of its processes and files outlives it.
+//! A Ringway with servers of its own, for one measurement. None of its processes and files outlives it, but for its folder
+//! if this process is killed: then the Ringway stops itself and its servers, and who is to remove the folder is gone.
 
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -10,9 +12,7 @@ use std::time::Duration;
 use crossbeam::channel::RecvTimeoutError;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tempfile::TempDir;
 
 use super::admin::{Admin, is_active, replicas};
@@ -29,6 +29,8 @@ use crate::load::analysis::steps::Step;
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long an end in order may take: more than the configuration lets it take.
 const STOP_WITHIN: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+/// How long it may take until an end that others have noticed is an end.
+const ENDING: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// So many of the log's last lines are shown if something failed.
@@ -63,21 +65,24 @@ impl Proxy {
 
     /// Whether it has ended by itself.
     pub(super) fn has_ended(&self) -> bool {
-        let pid = i32::try_from(self.process.child.id()).ok().and_then(Pid::from_raw);
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         // An error says that there is no such child.
-        pid.is_none_or(|pid| waitid(WaitId::Pid(pid), look).map_or(true, |status| status.is_some()))
+        self.process.ends_within(&Timespec::default()).unwrap_or(true)
     }
 
-    /// A failure, with what it logged last.
-    pub(super) fn failure(&self, what: &str) -> Failure {
-        self.process.failure(what)
+    /// What to tell of a failure: whatever it is, the reason is that the proxy has ended, if it has. Its log says more.
+    pub(super) fn explained(&self, failure: &Failure) -> Failure {
+        // Its sockets are closed a moment before its end can be seen.
+        if self.process.ends_within(&ENDING).unwrap_or(true) {
+            self.process.failure("Ringway ended")
+        } else {
+            self.process.failure(&failure.to_string())
+        }
     }
 
     fn is_ready(&self, servers: u32) -> Result<bool, Failure> {
         let active = |status: &Status| replicas(status).iter().filter(|replica| is_active(replica)).count();
         let looked = || Ok(self.admin.is_ready()? && active(&self.admin.status()?) == servers as usize);
-        looked().map_err(|failure: Failure| self.failure(&failure.to_string()))
+        looked().map_err(|failure: Failure| self.explained(&failure))
     }
 }
 
@@ -106,6 +111,8 @@ impl Process {
         let child = Command::new(std::env::current_exe()?)
             .args(["run", "-c"])
             .arg(&file)
+            // Nobody stops it if this process is killed.
+            .args(["--end-with", &std::process::id().to_string()])
             // A Ctrl-C at the terminal is for the analysis alone, which then stops this in order.
             .process_group(0)
             .stdin(Stdio::null())
@@ -145,18 +152,25 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Means it as long as it has not been waited for.
+    fn descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?)
+    }
+
+    /// Waits until it has ended, but not longer than that; whether it has.
+    fn ends_within(&self, time: &Timespec) -> io::Result<bool> {
+        let descriptor = self.descriptor()?;
+        let mut ended = [PollFd::new(&descriptor, PollFlags::IN)];
+        Ok(retry_on_intr(|| poll(&mut ended, Some(time)))? > 0)
+    }
+
     /// Ends it in order, or after [`STOP_WITHIN`] at once.
     fn end(&mut self) -> io::Result<()> {
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }
-        // It has not been waited for, so that the number still means it.
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            let descriptor = pidfd_open(pid, PidfdFlags::empty())?;
-            pidfd_send_signal(&descriptor, Signal::TERM)?;
-            let mut ended = [PollFd::new(&descriptor, PollFlags::IN)];
-            retry_on_intr(|| poll(&mut ended, Some(&STOP_WITHIN)))?;
-        }
+        pidfd_send_signal(self.descriptor()?, Signal::TERM)?;
+        self.ends_within(&STOP_WITHIN)?;
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }

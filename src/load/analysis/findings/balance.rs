@@ -4,9 +4,9 @@ use super::{CHANCE, figure, is_chance, listed};
 use crate::load::analysis::Analysis;
 use crate::load::analysis::charts::compared;
 use crate::load::analysis::counts::Counted;
-use crate::load::analysis::ring::{Crowd, slots_reached};
+use crate::load::analysis::ring::{Crowd, RENDEZVOUS_SLOTS, slots_reached};
 use crate::load::analysis::steps::{FEWEST, MOST, SERVERS, SERVERS_COMPARED};
-use crate::load::analysis::variant::{Family, GIVEN, Variant};
+use crate::load::analysis::variant::{Family, GIVEN, RENDEZVOUS, Variant};
 
 /// Of three servers.
 pub fn balance(analysis: &Analysis, family: Family) -> Vec<String> {
@@ -99,10 +99,23 @@ pub fn spread(analysis: &Analysis, family: Family) -> Vec<String> {
             .collect();
         sentences.push(format!("Within what chance explains at every N: {}.", listed(&even)));
     }
-    if family == Family::Slots {
-        sentences.extend(probings(analysis));
+    match family {
+        Family::Slots => sentences.extend(probings(analysis)),
+        Family::Others => sentences.extend(slots_of_rendezvous(analysis)),
     }
     sentences
+}
+
+/// Why rendezvous hashing does not come closer to keys at random: what it places are slots, a limited number of them.
+fn slots_of_rendezvous(analysis: &Analysis) -> Option<String> {
+    let ratio = mean_over_random(analysis, RENDEZVOUS)?;
+    let expected = (1.0 + analysis.settings.requests as f64 / RENDEZVOUS_SLOTS as f64).sqrt();
+    Some(format!(
+        "Ringway's `rendezvous` places {RENDEZVOUS_SLOTS} slots and not single keys, so that the slots' luck comes on top of the \
+         keys': about {} times keys at random are to be expected of that for so many requests, and {} times were measured.",
+        figure(expected),
+        figure(ratio)
+    ))
 }
 
 /// The standard deviation by that of keys at random, on the average over the numbers of servers.
@@ -138,7 +151,7 @@ fn growth(analysis: &Analysis, variant: &Variant) -> String {
         "the busiest one's part shrinks as servers are added"
     };
     format!(
-        "With {} its busiest server has {few:.1} % of the requests at N = {} and {many:.1} % at N = {} ({} and {} times a fair \
+        "With {} the busiest server has {few:.1} % of the requests at N = {} and {many:.1} % at N = {} ({} and {} times a fair \
          share): {verdict}.",
         code(variant),
         FEWEST,
@@ -175,7 +188,7 @@ fn probing(analysis: &Analysis, linear: &Variant, quadratic: &Variant) -> String
     let verdict = match after / before {
         less if less < 0.9 => "more even",
         more if more > 1.1 => "less even",
-        _ => "about as even, so that their lines lie on each other",
+        _ => "about as even, so that the dashed line lies on the other",
     };
     format!(
         "with `{function}` other counts at N = {}, on the average {verdict} ({} and {} times keys at random)",
@@ -194,7 +207,7 @@ mod tests {
     use super::*;
     use crate::load::analysis::counts::tests::counted;
     use crate::load::analysis::tests::{analysis, with_counts};
-    use crate::load::analysis::variant::{RENDEZVOUS, VARIANTS};
+    use crate::load::analysis::variant::VARIANTS;
 
     #[test]
     fn the_reason_is_given_only_where_the_figures_bear_it_out() {
