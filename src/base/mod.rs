@@ -10,6 +10,7 @@ pub mod key_source;
 pub mod mailbox;
 pub mod network;
 pub mod policy;
+pub mod printable;
 pub mod random;
 pub mod replica_counts;
 pub mod replica_name;

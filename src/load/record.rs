@@ -7,9 +7,12 @@ use super::failure::{Failure, FailureKind};
 use super::latency::Latencies;
 use super::requests::Class;
 use super::timeline::Timeline;
+use crate::engine::thread_time::ThreadTime;
 
 /// More replicas than this are counted together, as one without a name: a field that differs in every answer names none.
 const REPLICAS_MAX: usize = 4_096;
+/// Of a replica's name that much is kept; replicas whose names differ only behind it are counted as one.
+const NAME_BYTES_MAX: usize = 256;
 
 /// What one thread measured, or all of them after [`Record::merge`]. Requests of the warm-up are in none of it.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +76,16 @@ pub struct ThreadUse {
     pub elapsed: Duration,
 }
 
+impl ThreadUse {
+    /// What lies between two readings that are `elapsed` apart. A reading is not exact, so that one that is taken often
+    /// within a short time could show more time than there was.
+    pub fn between(before: ThreadTime, after: ThreadTime, elapsed: Duration) -> Self {
+        let running = after.running.saturating_sub(before.running).min(elapsed);
+        let waiting = after.waiting.saturating_sub(before.waiting).min(elapsed - running);
+        ThreadUse { running, waiting, elapsed }
+    }
+}
+
 /// The replicas that answered, numbered in the order in which they were first seen.
 #[derive(Clone, Debug, Default)]
 struct Replicas {
@@ -83,6 +96,7 @@ struct Replicas {
 
 impl Replicas {
     fn number(&mut self, name: &[u8]) -> usize {
+        let name = &name[..name.len().min(NAME_BYTES_MAX)];
         if let Some(&number) = self.numbers.get(name) {
             return number;
         }
@@ -152,11 +166,16 @@ impl Record {
         self.timeline.at(at).failures += 1;
     }
 
-    /// Counts requests that were due and never sent.
-    pub fn fail_unsent(&mut self, count: u64) {
+    /// Counts `count` requests that were never sent by `end` after the beginning of the measurement: each at the moment at
+    /// which it was due, of which `due_before` says how many lie before another, and at the end where it was not yet due.
+    pub fn fail_unsent(&mut self, count: u64, end: Duration, due_before: impl Fn(Duration) -> u64) {
+        if count == 0 {
+            return;
+        }
         let failures = self.failures.entry(FailureKind::NeverSent).or_default();
         failures.count += count;
         failures.example = "no connection became free for it".to_owned();
+        self.timeline.spread(count, end, due_before);
     }
 
     /// Adds what another thread measured at the same time.
@@ -218,5 +237,45 @@ impl Record {
     /// timeline's intervals. An empty name stands for all beyond the first 4,096.
     pub fn replicas(&self) -> impl Iterator<Item = (&[u8], u64)> {
         self.replicas.names.iter().map(|name| &**name).zip(self.replicas.answers.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::summary::tests::answered;
+
+    #[test]
+    fn names_of_replicas_take_little_room_however_long_and_many_they_are() {
+        let mut record = Record::default();
+        for number in 0..REPLICAS_MAX + 10 {
+            let name = format!("{number}-{}", "x".repeat(20_000));
+            record.answer(&answered(200, Some(name.as_bytes()), 0));
+        }
+        assert!(record.replicas().all(|(name, _)| name.len() <= NAME_BYTES_MAX));
+        assert_eq!(record.replicas().count(), REPLICAS_MAX + 1);
+        assert_eq!(record.replicas().last(), Some((&b""[..], 10)));
+    }
+
+    #[test]
+    fn requests_that_were_never_sent_fail_when_they_were_due() {
+        let mut record = Record::default();
+        let end = Duration::from_millis(35);
+        // One each two milliseconds from 20 on, and three that would have been due after the end.
+        record.fail_unsent(11, end, |since| since.as_millis().saturating_sub(18) as u64 / 2);
+        let rows: Vec<u64> = record.timeline.intervals().iter().map(|interval| interval.failures).collect();
+        assert_eq!(rows, [0, 1, 5, 5]);
+        assert_eq!(record.failed(), 11);
+    }
+
+    #[test]
+    fn a_thread_uses_no_more_time_than_there_was() {
+        let time = |running, waiting| ThreadTime {
+            running: Duration::from_millis(running),
+            waiting: Duration::from_millis(waiting),
+        };
+        let elapsed = Duration::from_millis(10);
+        let used = ThreadUse::between(time(5, 5), time(12, 25), elapsed);
+        assert_eq!((used.running.as_millis(), used.waiting.as_millis()), (7, 3));
     }
 }

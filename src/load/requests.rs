@@ -177,6 +177,11 @@ impl Requests {
         self.0.has_key
     }
 
+    /// Whether a file of paths says the methods of some that are no writes.
+    pub fn has_listed_methods(&self) -> bool {
+        matches!(&self.0.plain, Shape::Listed(listed) if listed.paths.has_methods())
+    }
+
     /// Appends request number `index` to `out`. The same number is always the same request, so that what is asked does
     /// not depend on threads and time.
     #[inline]

@@ -18,6 +18,9 @@ pub struct Schedule {
     counts_from: Moment,
     /// No request that is due then or later is begun.
     until: Moment,
+    /// After this no request is sent any more that has been due for `patience`.
+    gives_up: Moment,
+    patience: Duration,
     /// How many requests count, on all threads together.
     requests: u64,
     counted: u64,
@@ -80,6 +83,8 @@ impl Schedule {
             pace,
             counts_from,
             until,
+            gives_up: planned_end(plan, counts_from) + plan.timeout,
+            patience: plan.timeout,
             requests,
             counted: 0,
             uncounted: 0,
@@ -117,6 +122,9 @@ impl Schedule {
         if due > now {
             return Next::At(due);
         }
+        if now >= self.gives_up && now.since(due) >= self.patience {
+            return Next::Over;
+        }
         if counted {
             self.counted += 1
         } else {
@@ -127,21 +135,35 @@ impl Schedule {
         Next::Now(ticket)
     }
 
-    /// How many requests were due before `now` and are not handed out. Of random arrivals it is the expected number.
+    /// How many requests were due before `now` and are not handed out, those of the warm-up among them.
     pub fn overdue(&self, now: Moment) -> u64 {
+        self.waiting(now.min(self.counts_from)) + self.overdue_counted(now)
+    }
+
+    /// How many requests that count were due before `now` and are not handed out.
+    pub fn overdue_counted(&self, now: Moment) -> u64 {
+        (self.waiting(now) - self.waiting(now.min(self.counts_from))).min(self.left())
+    }
+
+    /// How many requests that count are not handed out, due or not; of a run that time ends, a number without meaning.
+    pub fn left(&self) -> u64 {
+        self.requests.saturating_sub(self.counted * self.threads + self.thread).div_ceil(self.threads)
+    }
+
+    /// How many moments of requests lie before `now` and were not handed out. Of random arrivals it is the expected
+    /// number.
+    fn waiting(&self, now: Moment) -> u64 {
         let now = now.min(self.until);
-        if self.is_closed() || self.next_due >= now {
-            return 0;
-        }
         let gap = match &self.pace {
             Pacer::Closed => return 0,
             Pacer::Even { per_second, .. } => self.threads as f64 / per_second,
             Pacer::Poisson { mean_gap, .. } => *mean_gap,
         };
-        // Those that are due before `now`, one that is due at `now` not among them, whatever the division rounds.
-        let overdue = (now.since(self.next_due).as_secs_f64() / gap - 1e-6).ceil() as u64;
-        let handed_out = self.counted * self.threads + self.thread;
-        overdue.min(self.requests.saturating_sub(handed_out).div_ceil(self.threads))
+        if self.next_due >= now {
+            return 0;
+        }
+        // One that is due at `now` is not among them, whatever the division rounds.
+        (now.since(self.next_due).as_secs_f64() / gap - 1e-6).ceil() as u64
     }
 
     fn is_closed(&self) -> bool {
@@ -166,6 +188,21 @@ impl Schedule {
             Pacer::Poisson { mean_gap, random } => {
                 self.next_due = self.next_due + exponential(*mean_gap, random);
             }
+        }
+    }
+}
+
+/// When the last request is due, or the run is over; never where the server decides that.
+fn planned_end(plan: &Plan, counts_from: Moment) -> Moment {
+    match (plan.end, plan.pace) {
+        (End::After(duration), _) => counts_from + duration,
+        (End::Requests(_), Pace::Closed) => Moment::NEVER,
+        (End::Requests(requests), Pace::Open { per_second, arrivals }) => {
+            let requests = requests as f64;
+            // The last of n random arrivals is later than n gaps by six standard deviations once in a thousand million
+            // runs, if n is not small.
+            let spread = if arrivals == Arrivals::Poisson { 6.0 * requests.sqrt() } else { 0.0 };
+            counts_from + seconds((requests + spread) / per_second)
         }
     }
 }
@@ -318,6 +355,34 @@ mod tests {
         assert_eq!(schedule.overdue(at(5_000)), 20);
         assert_eq!(all(&mut schedule, at(5_000)).len(), 20);
         assert_eq!(schedule.overdue(at(5_000)), 0);
+    }
+
+    #[test]
+    fn what_is_overdue_for_longer_than_an_answer_may_take_is_given_up_after_the_end() {
+        let plan = plan(open(1_000.0, Arrivals::Even), End::After(millis(100)), 0);
+        let mut schedule = Schedule::new(&plan, 0, Moment::ORIGIN);
+        assert!(matches!(schedule.next(at(1_099)), Next::Now(_)));
+        assert_eq!(schedule.next(at(1_100)), Next::Over);
+        assert_eq!(schedule.overdue_counted(at(1_100)), 99);
+    }
+
+    #[test]
+    fn random_arrivals_that_come_later_than_expected_are_not_given_up() {
+        let poisson = open(1.0, Arrivals::Poisson);
+        for seed in 0..500 {
+            let plan = Plan { seed, timeout: millis(1), ..plan(poisson, End::Requests(5), 0) };
+            let mut schedule = Schedule::new(&plan, 0, Moment::ORIGIN);
+            assert_eq!(all(&mut schedule, Moment::NEVER).len(), 5, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn requests_of_the_warm_up_that_are_overdue_do_not_count() {
+        let plan = plan(open(1_000.0, Arrivals::Even), End::After(millis(100)), 50);
+        let schedule = Schedule::new(&plan, 0, Moment::ORIGIN);
+        for (time, overdue, counted) in [(0, 0, 0), (50, 50, 0), (60, 60, 10), (500, 150, 100)] {
+            assert_eq!((schedule.overdue(at(time)), schedule.overdue_counted(at(time))), (overdue, counted));
+        }
     }
 
     #[test]

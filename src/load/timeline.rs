@@ -89,6 +89,19 @@ impl Timeline {
         &mut self.intervals[index]
     }
 
+    /// Adds `count` failures, in each interval as many as `before` says that lie before its end and not before its
+    /// beginning; what is left at `end`, which is in the last.
+    pub fn spread(&mut self, count: u64, end: Duration, before: impl Fn(Duration) -> u64) {
+        self.at(end);
+        let (width, mut placed) = (self.width, 0);
+        for (interval, number) in self.intervals.iter_mut().zip(1u32..) {
+            let by_then = before((width * number).min(end)).clamp(placed, count);
+            interval.failures += by_then - placed;
+            placed = by_then;
+        }
+        self.at(end).failures += count - placed;
+    }
+
     /// Makes the intervals at least this long.
     pub fn widen(&mut self, width: Duration) {
         while self.width < width {

@@ -132,7 +132,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::ThreadsBusy { busy, threads } => write!(
                 formatter,
-                "The client was the bottleneck, {busy} of its {threads} threads had no time to spare: use more \
+                "The client was the bottleneck, {busy} of {threads} threads had no time to spare: use more \
                  --threads, or a faster machine."
             ),
             Verdict::CpuTaken { share } => write!(
@@ -149,17 +149,21 @@ impl fmt::Display for Verdict {
             ),
             Verdict::ConnectionsBusy { wait, never_sent, connections } => write!(
                 formatter,
-                "All {} connections were busy when requests were due (answered ones waited {} on \
-                 average, {} were never sent): the server does not keep up, or it takes more --connections.",
-                units::count((*connections).into()),
+                "{} busy when requests were due (answered ones waited {} on average, {} never sent): the server does \
+                 not keep up, or it takes more --connections.",
+                match connections {
+                    1 => "The only connection was".to_owned(),
+                    more => format!("All {} connections were", units::count((*more).into())),
+                },
                 units::time(*wait),
                 units::count(*never_sent)
             ),
             Verdict::Exhausted { count } => write!(
                 formatter,
-                "The client ran out of descriptors, ports or memory for {} requests: raise its limit (ulimit -n), \
+                "The client ran out of descriptors, ports or memory for {} request{}: raise its limit (ulimit -n), \
                  or use fewer --connections and keep them alive.",
-                units::count(*count)
+                units::count(*count),
+                if *count == 1 { "" } else { "s" }
             ),
         }
     }

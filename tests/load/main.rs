@@ -7,6 +7,11 @@ mod analysis;
 mod harness;
 mod run;
 mod runs;
+mod seeds;
+mod server;
+#[path = "../shared/seeds.rs"]
+mod shared;
+mod simulated;
 mod targets;
 
 /// Makes a test of each scenario on each engine. A scenario that is not listed is dead code to the compiler.

@@ -56,12 +56,16 @@ impl Run {
     pub(crate) fn end(self) -> Outcome {
         let ended = self.process.wait();
         let summary = fs::read(self.folder.path("summary.json")).unwrap_or_default();
-        Outcome {
+        let outcome = Outcome {
             code: ended.status.code(),
             said: ended.log,
             summary: serde_json::from_slice(&summary).unwrap_or(Value::Null),
             folder: self.folder,
+        };
+        if !outcome.summary.is_null() {
+            outcome.assert_that_all_is_counted_once();
         }
+        outcome
     }
 }
 
@@ -76,6 +80,21 @@ impl Outcome {
     pub(crate) fn counts(&self) -> [u64; 5] {
         ["begun", "answered", "refused", "failed", "unfinished"]
             .map(|name| self.figure(&format!("/requests/{name}")) as u64)
+    }
+
+    /// Whatever happens, a request that was begun, or was due, has one end; and the timeline tells of the same.
+    fn assert_that_all_is_counted_once(&self) {
+        let [begun, answered, refused, failed, unfinished] = self.counts();
+        let of_kind = |failures: &[(String, u64)], kind| {
+            failures.iter().filter(|(name, _)| name == kind).map(|(_, count)| count).sum::<u64>()
+        };
+        let never_sent = of_kind(&self.failures(), "never_sent");
+        let ended = answered + refused + failed + unfinished;
+        assert_eq!(begun + never_sent, ended, "{}\n{}", self.summary, self.said);
+        let rows = self.summary["timeline"]["rows"].as_array().unwrap();
+        let sums = ["answers", "refusals", "failures"]
+            .map(|name| rows.iter().map(|row| row[name].as_u64().unwrap()).sum::<u64>());
+        assert_eq!(sums, [answered, refused, failed], "{}\n{}", self.summary, self.said);
     }
 
     /// Failures by kind.

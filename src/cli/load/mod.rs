@@ -89,8 +89,7 @@ pub(super) fn run(load: &Load) -> Result<ExitCode, Failure> {
 }
 
 fn measure(options: &LoadOptions) -> Result<ExitCode, Failure> {
-    limits::raise_descriptors();
-    let plan = options.prepare()?;
+    let plan = options.prepare(limits::raise_descriptors())?;
     // Before the run: where a result cannot be written to should not show after an hour.
     let results = results::Results::open(options)?;
     let engine = cores::choose(options.engine.choice())?;
@@ -99,7 +98,7 @@ fn measure(options: &LoadOptions) -> Result<ExitCode, Failure> {
     let record = run::execute(&plan, engine, &interrupt, &mut |progress| bar.show(progress));
     bar.finish();
     let record = record?;
-    let (url, method) = (options.target.to_string(), options.method().to_string());
+    let (url, method) = (options.target.to_string(), options.methods(&plan.requests));
     let summary = Summary::of(&Subject::of(&plan, &url, &method, engine.name()), &record);
     results.write(&summary, || charts(&plan, &record))?;
     Ok(code(&record))

@@ -39,6 +39,11 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 const TIME_MIN: Duration = Duration::from_millis(1);
 /// The longest body.
 const BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The most that the bodies of all connections take: each has a copy of its own while it is sent.
+const BODIES_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Descriptors that are not for connections: standard streams, files, signals; and those of each thread's engine.
+const DESCRIPTORS: u64 = 32;
+const DESCRIPTORS_PER_THREAD: u64 = 4;
 /// How many keys there are if nothing is said.
 const KEYS: NonZeroU64 = NonZeroU64::new(100_000).unwrap();
 
@@ -196,11 +201,13 @@ impl FromStr for Output {
 }
 
 impl LoadOptions {
-    /// What they say, checked and with the files that they name, for a server that accepts connections.
-    pub(super) fn prepare(&self) -> Result<Plan, LoadError> {
+    /// What they say, checked and with the files that they name, for a server that accepts connections. The process may
+    /// have so many `descriptors`.
+    pub(super) fn prepare(&self, descriptors: u64) -> Result<Plan, LoadError> {
         self.check()?;
-        let requests = self.requests()?;
         let threads = self.threads(cores::available());
+        self.check_descriptors(threads, descriptors)?;
+        let requests = self.requests()?;
         let address = reach::resolve(&self.target, self.timeout).map_err(LoadError::NoAnswer)?;
         Ok(self.plan(address, threads, requests))
     }
@@ -222,20 +229,49 @@ impl LoadOptions {
         Ok(())
     }
 
+    fn check_descriptors(&self, threads: NonZeroUsize, descriptors: u64) -> Result<(), LoadError> {
+        let others = DESCRIPTORS + DESCRIPTORS_PER_THREAD * threads.get() as u64;
+        let connections = u64::from(self.connections.get());
+        if connections + others <= descriptors {
+            return Ok(());
+        }
+        usage(format!(
+            "{connections} connections take {} descriptors with all that comes beside them, and this process may have \
+             {descriptors}; raise its hard limit (ulimit -Hn), or write -c {} at most",
+            connections + others,
+            descriptors.saturating_sub(others)
+        ))
+    }
+
+    fn check_body(&self, body: &Template) -> Result<(), LoadError> {
+        let (connections, bytes) = (u64::from(self.connections.get()), body.text_bytes() as u64);
+        if connections * bytes <= BODIES_BYTES_MAX {
+            return Ok(());
+        }
+        usage(format!(
+            "{connections} connections with a body of {bytes} bytes each take more than {} GiB; write -c {} at most, or a \
+             shorter body",
+            BODIES_BYTES_MAX >> 30,
+            BODIES_BYTES_MAX / bytes
+        ))
+    }
+
     fn requests(&self) -> Result<Requests, LoadError> {
+        let body = self.body()?;
+        self.check_body(&body)?;
         let paths = self.paths.as_deref().map(read_paths).transpose()?;
         let has_paths = paths.is_some();
         let spec = RequestSpec {
             target: self.target.clone(),
             method: self.method(),
             fields: self.fields.clone(),
-            body: self.body()?,
+            body,
             keys: self.keys(),
             seed: self.seed,
             paths,
             writes: self.writes.map(|share| Writes {
                 share,
-                method: self.write_method.clone().unwrap_or_else(MethodToken::put),
+                method: self.write_method(),
                 path: self.write_path.clone(),
             }),
             keep_alive: !self.no_keep_alive,
@@ -264,6 +300,22 @@ impl LoadOptions {
     /// The method where no file of paths says another.
     pub(super) fn method(&self) -> MethodToken {
         self.method.clone().unwrap_or_else(|| self.implied_method())
+    }
+
+    /// The methods of `requests` in words.
+    pub(super) fn methods(&self, requests: &Requests) -> String {
+        let mut words = self.method().to_string();
+        if requests.has_listed_methods() {
+            words += " or as listed";
+        }
+        if let Some(share) = self.writes {
+            words += &format!(" and {} % {}", share.percent(), self.write_method());
+        }
+        words
+    }
+
+    fn write_method(&self) -> MethodToken {
+        self.write_method.clone().unwrap_or_else(MethodToken::put)
     }
 
     fn implied_method(&self) -> MethodToken {

@@ -10,7 +10,7 @@ use crate::load::plan::{End, Pace, Plan};
 use crate::load::progress::{Phase, Progress};
 
 /// The bar's own text takes what is left of the line.
-const TEMPLATE: &str = "{bar:16} {wide_msg}";
+const TEMPLATE: &str = "{bar:10} {wide_msg}";
 /// The bar's length, in parts.
 const PARTS: u64 = 1_000;
 
@@ -81,10 +81,13 @@ impl Expected {
         let recent = &progress.recent;
         if !recent.is_empty() && !since.is_zero() {
             words.push(format!("{}/s", rate(recent.count() as f64 / since.as_secs_f64())));
+        }
+        // Before what a narrow terminal cuts off.
+        words.push(format!("{} errors", count(progress.refused + progress.failed)));
+        if !recent.is_empty() {
             let (p50, p99) = (time(recent.percentile(50.0)), time(recent.percentile(99.0)));
             words.push(format!("p50 {p50}  p99 {p99}"));
         }
-        words.push(format!("{} errors", count(progress.refused + progress.failed)));
         words.push(format!("{} open", count(progress.connected)));
         if self.is_open {
             words.push(format!("{} overdue", count(progress.overdue)));
@@ -151,7 +154,7 @@ mod tests {
         progress.overdue = 3;
         assert_eq!(
             expected.message(&progress, half),
-            "4.0 of 10.0 s  1,234/s  p50 100 µs  p99 100 µs  150 errors  50 open  3 overdue"
+            "4.0 of 10.0 s  1,234/s  150 errors  p50 100 µs  p99 100 µs  50 open  3 overdue"
         );
     }
 }

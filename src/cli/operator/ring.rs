@@ -9,9 +9,10 @@ use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::options::{self as about, parse, print_json};
-use super::table::{Table, printable};
+use super::table::Table;
 use super::{CommandError, block_on, output};
 use crate::admin::ring::{self, Digests};
+use crate::base::printable::printable;
 use crate::config::Config;
 use crate::control::first_specs;
 use crate::placement::{PlacementError, Service, Snapshot};

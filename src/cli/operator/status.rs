@@ -9,9 +9,10 @@ use hyper::body::Bytes;
 use tokio::time::MissedTickBehavior;
 
 use super::options::{JsonOption, OperatorOptions, parse, print_json};
-use super::table::{Table, cut, printable};
+use super::table::{Table, cut};
 use super::{CommandError, block_on, output};
 use crate::admin::status::{Replica, Service, Status};
+use crate::base::printable::printable;
 use crate::cli::tell;
 
 /// Between two pictures of `--watch`.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::base::printable::printable;
+
 /// The widest column; longer cells are cut.
 const CELL_MAX: usize = 48;
 /// Between two columns.
@@ -47,17 +49,6 @@ fn line(row: &[String], widths: &[usize]) -> String {
     }
     line.truncate(line.trim_end().len());
     line
-}
-
-/// The text with all but printable ASCII escaped.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut printable, character| {
-        match character {
-            ' '..='~' => printable.push(character),
-            other => printable.extend(other.escape_default()),
-        }
-        printable
-    })
 }
 
 /// At most `width` columns of a printable text; where something is missing, its end is two dots.

@@ -48,24 +48,28 @@ impl<E: Engine> Connection<E> {
         poll_fn(|_| if client.schedule.borrow().is_some() { Poll::Ready(()) } else { Poll::Pending }).await;
         while let Some((ticket, overdue)) = self.ticket().await {
             client.under_way.set(client.under_way.get() + u64::from(ticket.counted));
-            self.send(ticket, overdue).await;
+            let rest = self.send(ticket, overdue).await;
             client.under_way.set(client.under_way.get() - u64::from(ticket.counted));
+            if let Some(until) = rest {
+                self.timer.sleep_until(until).await;
+            }
         }
         self.drop_socket();
         client.serving.set(client.serving.get() - 1);
         client.wake_main();
     }
 
-    /// The next request, and whether it was due before this connection was free.
+    /// The next request, and whether it was due before any connection was free.
     async fn ticket(&mut self) -> Option<(Ticket, bool)> {
         let client = &*self.client;
         let now = client.now();
         let next = match client.schedule.borrow_mut().as_mut() {
-            Some(schedule) if now < client.span.get().gives_up => schedule.next(now),
-            _ => Next::Over,
+            Some(schedule) => schedule.next(now),
+            None => Next::Over,
         };
         match next {
-            Next::Now(ticket) => Some((ticket, true)),
+            // Where others wait it was for the client to give it to them.
+            Next::Now(ticket) => Some((ticket, client.idle.is_empty())),
             Next::At(_) => {
                 // Begins to listen, so that it is known by then if the server ends the connection meanwhile.
                 let _ = self.socket.as_mut().map(Socket::is_quiet);
@@ -75,8 +79,8 @@ impl<E: Engine> Connection<E> {
         }
     }
 
-    /// Sends one request and counts what comes of it.
-    async fn send(&mut self, ticket: Ticket, overdue: bool) {
+    /// Sends one request and counts what comes of it. Returns until when the connection rests, if it does.
+    async fn send(&mut self, ticket: Ticket, overdue: bool) -> Option<Moment> {
         let client = self.client.clone();
         let taken = client.engine.handle().read_clock();
         let due = ticket.due.unwrap_or(taken);
@@ -93,7 +97,10 @@ impl<E: Engine> Connection<E> {
         };
         let now = client.engine.handle().read_clock();
         match result {
-            Ok((answer, sent)) => self.count(ticket, &answer, (due, sent, now)),
+            Ok((answer, sent)) => {
+                self.count(ticket, &answer, (due, sent, now));
+                None
+            }
             Err(failure) => {
                 self.drop_socket();
                 let rests = matches!(
@@ -103,9 +110,7 @@ impl<E: Engine> Connection<E> {
                 if ticket.counted {
                     client.fail(failure, now);
                 }
-                if rests {
-                    self.timer.sleep_until(now + REST).await;
-                }
+                rests.then(|| now + REST)
             }
         }
     }

@@ -43,10 +43,15 @@ impl Idle {
         .await
     }
 
+    /// Whether nobody waits for a request.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
     /// Waits until somebody waits for a request.
     pub(super) async fn wait_for_one(&self) {
         poll_fn(|context| {
-            if !self.queue.borrow().is_empty() {
+            if !self.is_empty() {
                 return Poll::Ready(());
             }
             *self.giver.borrow_mut() = Some(context.waker().clone());

@@ -131,8 +131,6 @@ struct Span {
     began: Moment,
     counts_from: Moment,
     until: Moment,
-    /// After this nothing that is overdue is sent any more.
-    gives_up: Moment,
     /// The thread's time when counting began.
     used_before: Option<ThreadTime>,
     /// When it ended, as far as it has.
@@ -155,7 +153,6 @@ impl<E: Engine> Client<E> {
                 began: now,
                 counts_from: Moment::NEVER,
                 until: Moment::NEVER,
-                gives_up: Moment::NEVER,
                 used_before: None,
                 used_after: None,
                 last: Moment::ORIGIN,
@@ -180,19 +177,10 @@ impl<E: Engine> Client<E> {
         let now = self.now();
         let schedule = Schedule::new(&self.plan, thread, now);
         let (counts_from, until) = (schedule.counts_from(), schedule.until());
-        let planned = match (self.plan.end, self.plan.pace) {
-            (End::After(_), _) => until,
-            (End::Requests(_), Pace::Closed) => Moment::NEVER,
-            (End::Requests(requests), Pace::Open { per_second, .. }) => {
-                let seconds = requests as f64 / per_second;
-                counts_from + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
-            }
-        };
         self.span.set(Span {
             began: now,
             counts_from,
             until,
-            gives_up: planned + self.plan.timeout,
             used_before: (counts_from <= now).then_some(used),
             ..self.span.get()
         });
@@ -298,17 +286,20 @@ impl<E: Engine> Client<E> {
             End::Requests(_) => span.last,
         };
         record.elapsed = ended.since(span.counts_from);
-        let never_sent = self.schedule.borrow().as_ref().map_or(0, |schedule| schedule.overdue(now));
         if let Some(before) = span.used_before {
             let (at, after) = span.used_after.unwrap_or((now, used));
-            record.threads.push(ThreadUse {
-                running: after.running.saturating_sub(before.running),
-                waiting: after.waiting.saturating_sub(before.waiting),
-                elapsed: at.since(span.counts_from),
-            });
+            record.threads.push(ThreadUse::between(before, after, at.since(span.counts_from)));
         }
-        if never_sent > 0 {
-            record.fail_unsent(never_sent);
+        // Taken, so that no connection begins another request before its task is dropped.
+        if let Some(schedule) = self.schedule.take() {
+            self.idle.close();
+            let unsent = match self.plan.end {
+                End::Requests(_) if !interrupted => schedule.left(),
+                _ => schedule.overdue_counted(now),
+            };
+            record.fail_unsent(unsent, now.min(span.until).since(span.counts_from), |since| {
+                schedule.overdue_counted(span.counts_from + since)
+            });
         }
         record
     }
@@ -363,8 +354,8 @@ async fn hand_out<E: Engine>(client: Rc<Client<E>>) {
         client.idle.wait_for_one().await;
         let now = client.now();
         let next = match client.schedule.borrow_mut().as_mut() {
-            Some(schedule) if now < client.span.get().gives_up => schedule.next(now),
-            _ => Next::Over,
+            Some(schedule) => schedule.next(now),
+            None => Next::Over,
         };
         match next {
             Next::Now(ticket) => client.idle.give(ticket),

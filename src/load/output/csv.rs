@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use csv::Writer;
 
-use super::printable;
+use crate::base::printable::printable;
 use crate::load::summary::Summary;
 use crate::load::summary::replicas::Replica;
 use crate::load::summary::rows::Row;

@@ -10,7 +10,7 @@
 //! | `pace` | `{"loop": "closed"}`, or `{"loop": "open", "asked_per_second", "reached_per_second", "arrivals"}` |
 //! | `warm_up_ms`, `elapsed_ms`, `interrupted` | what was not counted, what was, and whether it ended early |
 //! | `planned` | `{"duration_ms"}` or `{"requests"}` |
-//! | `requests` | `begun`, `answered` (1xx to 3xx), `refused` (4xx and 5xx), `failed` (no answer), `unfinished` |
+//! | `requests` | `begun`, `answered` (1xx to 3xx), `refused` (4xx and 5xx), `failed` (no answer), `unfinished`; `begun` and the failures of the kind `never_sent` are together what these four are |
 //! | `answers_per_second` | of `answered`, within `elapsed_ms` |
 //! | `received_bytes`, `sent_bytes`, `received_bytes_per_second`, `sent_bytes_per_second` | heads included |
 //! | `latency`, `reads`, `writes`, `service`, `lateness`, `connects` | `null`, or `count`, `mean_us`, `standard_deviation_us`, `min_us`, `p50_us`, `p75_us`, `p90_us`, `p95_us`, `p99_us`, `p999_us`, `p9999_us`, `max_us`; a percentile is `null` where there are too few to know it. `latency` is of `answered` only |

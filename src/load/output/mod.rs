@@ -5,14 +5,3 @@ pub mod csv;
 pub mod json;
 pub mod text;
 pub mod units;
-
-/// The text with all but printable ASCII escaped.
-fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut printable, character| {
-        match character {
-            ' '..='~' => printable.push(character),
-            other => printable.extend(other.escape_default()),
-        }
-        printable
-    })
-}

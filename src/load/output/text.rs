@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use super::printable;
 use super::units::{bytes, count, rate, time};
+use crate::base::printable::printable;
 use crate::load::summary::replicas::{Evenness, Replica};
 use crate::load::summary::times::{Bin, Times};
 use crate::load::summary::{Failures, Pacing, Planned, Summary};
@@ -44,11 +44,11 @@ pub fn text(summary: &Summary) -> String {
 fn title(summary: &Summary) -> Vec<String> {
     let mut lines = vec![format!("{} {}", foreign(&summary.method), printable(&summary.url))];
     let how = format!(
-        "{}, {} connections{}, {} threads, {}",
+        "{}, {}{}, {}, {}",
         pace(summary.pace),
-        count(summary.connections.into()),
+        number(summary.connections.into(), "connection"),
         if summary.keep_alive { "" } else { " (not kept alive)" },
-        summary.threads,
+        number(summary.threads as u64, "thread"),
         summary.engine,
     );
     lines.extend(paragraph("loop", &how));
@@ -73,10 +73,10 @@ fn duration(summary: &Summary) -> String {
         (false, Planned::Duration(_)) => elapsed,
         (false, Planned::Requests(_)) => format!("{elapsed} to the last answer"),
         (true, Planned::Duration(planned)) => {
-            format!("{elapsed}, INTERRUPTED, {} were planned", time(planned))
+            format!("{elapsed}, INTERRUPTED, planned were {}", time(planned))
         }
         (true, Planned::Requests(planned)) => {
-            format!("{elapsed}, INTERRUPTED, {} requests were planned", count(planned))
+            format!("{elapsed}, INTERRUPTED, planned were {}", number(planned, "request"))
         }
     };
     if !summary.warm_up.is_zero() {
@@ -149,11 +149,11 @@ fn missing(summary: &Summary) -> Option<String> {
     let (refused, failed) = (summary.requests.refused, summary.requests.failed);
     let what = match (refused, failed) {
         (0, 0) => return None,
-        (0, failed) => format!("{} requests failed", count(failed)),
-        (refused, 0) => format!("{} requests were refused", count(refused)),
-        (refused, failed) => format!("{} requests were refused, {} failed", count(refused), count(failed)),
+        (0, failed) => format!("{} failed", number(failed, "request")),
+        (refused, 0) => format!("{} refused", number(refused, "request")),
+        (refused, failed) => format!("{} refused, {} failed", number(refused, "request"), count(failed)),
     };
-    Some(format!("({what}: these are in no percentile)"))
+    Some(format!("({what}: in no percentile)"))
 }
 
 fn head(times: &Times) -> String {
@@ -202,7 +202,8 @@ fn replicas(replicas: &[Replica], evenness: Option<&Evenness>) -> Vec<String> {
     if hidden > 0 {
         lines.push(labelled("", format!("and {} more", count(hidden as u64))));
     }
-    lines.extend(evenness.map(|evenness| {
+    // Of one there is nothing to compare.
+    lines.extend(evenness.filter(|evenness| evenness.replicas > 1).map(|evenness| {
         labelled(
             "",
             format!(
@@ -226,6 +227,11 @@ fn client(summary: &Summary) -> Vec<String> {
     }
     lines.extend(summary.verdicts.iter().flat_map(|verdict| paragraph("NOTE", &verdict.to_string())));
     lines
+}
+
+/// So many things.
+fn number(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 fn labelled(label: &str, text: impl Display) -> String {
@@ -287,7 +293,7 @@ failed     3 connection reset (first: read: connection reset by peer)
                mean std dev     min     p50     p75     p90     p95     p99   p99.9  p99.99     max
 latency      101 ms 57.7 ms 1.00 ms  100 ms  150 ms  180 ms  190 ms  198 ms       -       -  200 ms
 connecting   150 µs    0 µs  150 µs       -       -       -       -       -       -       -  150 µs
-           (10 requests were refused, 3 failed: these are in no percentile)
+           (10 requests refused, 3 failed: in no percentile)
            ≤  3.86 ms   1.50 % █
            ≤  7.44 ms   2.00 % ██
            ≤  14.3 ms   3.50 % ███
@@ -319,7 +325,7 @@ client     its threads ran 30 % and waited for a CPU 2 % of the time
             record.answer(&answer);
             record.lateness.record(Duration::from_micros(2_000));
         }
-        record.fail_unsent(1_234);
+        record.fail_unsent(1_234, Duration::from_secs(1), |_| 0);
         (record.interrupted, record.unfinished) = (true, 50);
         let pace = Pace::Open { per_second: 250_000.0, arrivals: Arrivals::Poisson };
         let end = End::Requests(1_000_000);
@@ -335,9 +341,9 @@ client     its threads ran 30 % and waited for a CPU 2 % of the time
         }
         for part in [
             "open (poisson), 250,000/s asked, 100,263/s sent, 10,000 connections (not kept alive)",
-            "1.00 s, INTERRUPTED, 1,000,000 requests were planned, after 250 ms of warm-up",
+            "1.00 s, INTERRUPTED, planned were 1,000,000 requests, after 250 ms of warm-up",
             "   50 unfinished",
-            "(10 requests were refused, 1,237 failed: these are in no percentile)",
+            "(10 requests refused, 1,237 failed: in no percentile)",
             "\nservice ",
             "\nlateness ",
             "\nNOTE       The client itself sent 1 % of the requests more than 2.00 ms late",
@@ -345,6 +351,16 @@ client     its threads ran 30 % and waited for a CPU 2 % of the time
         ] {
             assert!(text.contains(part), "no {part} in\n{text}");
         }
+    }
+
+    #[test]
+    fn one_is_a_singular() {
+        let mut record = lasting(Duration::from_secs(1));
+        record.answer(&answered(503, Some(b"only"), 0));
+        let text = shown(&Subject { connections: 1, threads: 1, ..subject() }, &record);
+        assert!(text.contains("closed, 1 connection, 1 thread, epoll"), "{text}");
+        assert!(text.contains("(1 request refused: in no percentile)"), "{text}");
+        assert!(!text.contains("standard deviation"), "{text}");
     }
 
     #[test]

@@ -108,6 +108,11 @@ impl Paths {
         NonZeroU64::new(self.lines.len() as u64).unwrap_or(NonZeroU64::MIN)
     }
 
+    /// Whether a line says its method.
+    pub fn has_methods(&self) -> bool {
+        self.lines.iter().any(|line| line.method_bytes > 0)
+    }
+
     /// Number `index`, counted from 0 in the order of the file; beyond the last one it is the last.
     #[inline]
     pub fn get(&self, index: u64) -> ListedPath<'_> {

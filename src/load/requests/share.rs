@@ -26,6 +26,11 @@ impl FromStr for Share {
 }
 
 impl Share {
+    /// It as a percentage.
+    pub fn percent(self) -> f64 {
+        self.0 * 100.0
+    }
+
     /// Whether request number `index` is part of it.
     #[inline]
     pub(super) fn contains(self, draws: Draws, index: u64) -> bool {

@@ -93,7 +93,7 @@ fn reads_and_writes_stand_apart_only_where_both_exist() {
 #[test]
 fn the_rate_that_an_open_loop_reached_leaves_out_what_was_never_sent() {
     let mut record = record();
-    record.fail_unsent(2);
+    record.fail_unsent(2, Duration::from_secs(1), |_| 0);
     let pace = Pace::Open { per_second: 215.0, arrivals: Arrivals::Poisson };
     let summary = Summary::of(&Subject { pace, ..subject() }, &record);
     let expected = Pacing::Open { asked_per_second: 215.0, reached_per_second: 213.0, arrivals: "poisson" };

@@ -245,7 +245,7 @@ fn reports_go_to_files_or_to_standard_output() {
 fn a_run_is_prepared_for_the_address_that_accepts_and_for_no_other() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let prepared = |line: &str| options(line).unwrap().prepare();
+    let prepared = |line: &str| options(line).unwrap().prepare(u64::MAX);
     assert_eq!(prepared(&format!("http://{address}/")).unwrap().address, address);
     // What the options say wrong is said first: no connection is tried for it.
     let usage = prepared(&format!("--keys 5 http://{address}/")).unwrap_err();
@@ -254,4 +254,43 @@ fn a_run_is_prepared_for_the_address_that_accepts_and_for_no_other() {
     let refused = prepared(&format!("http://{address}/")).unwrap_err();
     assert_eq!(refused.code(), 3);
     assert!(refused.to_string().contains(&address.to_string()), "{refused}");
+}
+
+#[test]
+fn connections_beyond_the_limit_of_descriptors_are_refused_with_what_is_possible() {
+    let check = |line: &str, descriptors| {
+        let options = options(line).unwrap();
+        options
+            .check_descriptors(NonZeroUsize::new(2).unwrap(), descriptors)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(check("http://a/ -c 984", 1_024), Ok(()));
+    let error = check("http://a/ -c 985", 1_024).unwrap_err();
+    assert!(error.contains("may have 1024;") && error.ends_with("or write -c 984 at most"), "{error}");
+    assert!(check("http://a/ -c 1", 20).is_err());
+}
+
+#[test]
+fn bodies_that_would_fill_the_memory_are_refused() {
+    assert!(plan("http://a/ -c 64 --body-size 67108864").is_ok());
+    let error = plan("http://a/ -c 65 --body-size 67108864").unwrap_err();
+    assert!(error.contains("more than 4 GiB; write -c 64 at most"), "{error}");
+    assert!(plan("http://a/ -c 1000000 --body-size 4000").is_ok());
+}
+
+#[test]
+fn the_methods_of_mixed_requests_are_named() {
+    let listed = Scratch::new("methods", b"/one\nDELETE /two\n");
+    let plain = Scratch::new("no-methods", b"/one\n");
+    for (line, expected) in [
+        ("http://a/".to_owned(), "GET"),
+        ("http://a/ -b x".to_owned(), "POST"),
+        ("http://a/ --writes 2.5 --write-method PATCH".to_owned(), "GET and 2.5 % PATCH"),
+        (format!("http://a/ --paths {}", listed.shown()), "GET or as listed"),
+        (format!("http://a/ --paths {} --writes 10", listed.shown()), "GET or as listed and 10 % PUT"),
+        (format!("http://a/ --paths {}", plain.shown()), "GET"),
+    ] {
+        let requests = plan(&line).unwrap().requests;
+        assert_eq!(options(&line).unwrap().methods(&requests), expected, "{line}");
+    }
 }
