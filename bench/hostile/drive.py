@@ -116,9 +116,9 @@ def run(case, port, upstream, patience_s, proxy_watches_idle):
     recording = upstream.begin(case.upstream)
     seen = Conversation(case, connect(port, patience_s), recording.signals).run()
     own_probe = next(iter(recording.probes.values()), None)
-    neighbour = neighbour(port, patience_s)
-    seen.neighbour_served = neighbour is not None
-    next_connection = own_probe or recording.probes.get(neighbour)
+    probed = neighbour(port, patience_s)
+    seen.neighbour_served = probed is not None
+    next_connection = own_probe or recording.probes.get(probed)
     upstream.settle(proxy_watches_idle)
     seen.requests = recording.requests
     seen.remains = b"".join(recording.remains.values())
