@@ -63,7 +63,9 @@ class Conversation:
             case _ if step is READ:
                 self._read_final()
             case _ if step is READ_INTERIM:
-                self.seen.interim.append(read_answer(self.stream, "GET"))
+                answer = read_answer(self.stream, "GET")
+                # A server may do without interim answers.
+                (self.seen.interim if 100 <= answer.status < 200 else self.seen.answers).append(answer)
             case _ if step is END:
                 self.stream.end_sending()
                 self.ended_sending = True
@@ -114,9 +116,9 @@ def run(case, port, upstream, patience_s, proxy_watches_idle):
     recording = upstream.begin(case.upstream)
     seen = Conversation(case, connect(port, patience_s), recording.signals).run()
     own_probe = next(iter(recording.probes.values()), None)
-    neighbour = _neighbour(port, patience_s)
-    seen.neighbour_served = neighbour is not None
-    next_connection = own_probe or recording.probes.get(neighbour)
+    probed = neighbour(port, patience_s)
+    seen.neighbour_served = probed is not None
+    next_connection = own_probe or recording.probes.get(probed)
     upstream.settle(proxy_watches_idle)
     seen.requests = recording.requests
     seen.remains = b"".join(recording.remains.values())
@@ -125,7 +127,7 @@ def run(case, port, upstream, patience_s, proxy_watches_idle):
     return seen
 
 
-def _neighbour(port, patience_s):
+def neighbour(port, patience_s):
     """Another client's request; its target if it got the answer to that."""
     target = f"/probe-{next(_probes)}".encode()
     stream = connect(port, patience_s)

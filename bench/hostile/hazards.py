@@ -5,6 +5,7 @@ import re
 # Of the fields that RFC 9110 6.5.1 forbids in trailers those that change what a message is or who sent it.
 NO_TRAILERS = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"cookie", b"content-type")
 ZEROS = "Content-Length with leading zeros"
+TABS = "tabs around Content-Length"
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -39,6 +40,8 @@ def _in_the_lines(message):
             yield "line without colon"
         elif name != name.rstrip():
             yield "space before colon"
+        elif name.lower() == b"content-length" and b"\t" in line:
+            yield TABS
         elif not TOKEN.fullmatch(name):
             yield "invalid field name"
 

@@ -73,7 +73,7 @@ def _observe(running, chosen, groups, folder):
         place.mkdir()
         port, admin_port = ports.take(), ports.take()
         process = running.start(proxy.command(place, port, admin_port, upstream.port), "0-1023", place / "log")
-        _wait_until_ready(process, proxy.name, port)
+        wait_until_ready(process, proxy.name, port)
         observed[proxy.name] = {}
         arguments = (proxy, port, upstream, groups, observed[proxy.name])
         threads.append(threading.Thread(target=_run_all, args=arguments))
@@ -91,7 +91,7 @@ def _run_all(proxy, port, upstream, groups, observed):
             observed[case.name] = drive.run(case, port, upstream, patience_s, proxy.watches_idle)
 
 
-def _wait_until_ready(process, name, port):
+def wait_until_ready(process, name, port):
     def ready():
         if process.poll() is not None:
             raise SystemExit(f"{name} ended at once: {output_of(process) or 'no output'}")

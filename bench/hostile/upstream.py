@@ -118,7 +118,7 @@ class Upstream:
     def _answer(self, stream, message, signals, script):
         steps = list(script) if isinstance(script, (list, tuple)) else [script]
         if BODY not in steps:
-            _read_body(stream, message)
+            read_body(stream, message)
         for step in steps:
             match step:
                 case bytes():
@@ -128,7 +128,7 @@ class Upstream:
                 case Await(name):
                     signals.wait(name)
                 case _ if step is BODY:
-                    _read_body(stream, message)
+                    read_body(stream, message)
                 case _ if step is END:
                     stream.end_sending()
                 case _ if step is ABORT:
@@ -139,7 +139,7 @@ class Upstream:
         return True
 
 
-def _read_body(stream, message):
+def read_body(stream, message):
     """By Transfer-Encoding, else by the first Content-Length: what is ambiguous is told by `hazards`."""
     message.whole = False
     if any(b"chunked" in value.lower() for value in message.values("transfer-encoding")):

@@ -6,8 +6,8 @@ use super::via;
 use crate::base::forwarding::{ForwardingPolicy, Via};
 use crate::h1::encode;
 use crate::message::{
-    ConnectionOptions, Field, Fields, HOP_BY_HOP, KnownField, KnownSet, MessageBodyLength, RequestHead,
-    Version,
+    ConnectionOptions, Field, FieldLine, Fields, HOP_BY_HOP, KnownField, KnownSet, MessageBodyLength,
+    RequestHead, Version,
 };
 
 /// What a forwarded request says about its connection to us.
@@ -114,13 +114,18 @@ pub fn written_fields(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// Appends the field lines that `keep` accepts, as they came. Lines that follow each other are copied in one piece:
-/// most heads lose one line or none.
+/// most heads lose one line or none. A Content-Length between other whitespace than one space is written anew: tabs are
+/// whitespace there (RFC 9112 5), but nginx for one takes them for an invalid length.
 pub(super) fn copy_fields(out: &mut Vec<u8>, fields: &Fields<'_>, keep: impl Fn(&Field<'_>) -> bool) {
     let bytes = fields.bytes();
     let mut piece = 0..0;
     for (line, field) in fields.lines().iter().zip(fields.iter()) {
         let (start, end) = (line.name.start as usize, line.value.end as usize);
-        if keep(&field) {
+        if field.known == KnownField::ContentLength && keep(&field) && !is_plain(bytes, line) {
+            copy_piece(out, &bytes[piece]);
+            piece = 0..0;
+            encode::field_line(out, field.name, field.value);
+        } else if keep(&field) {
             piece.start = if piece.is_empty() { start } else { piece.start };
             piece.end = end;
         } else {
@@ -131,9 +136,48 @@ pub(super) fn copy_fields(out: &mut Vec<u8>, fields: &Fields<'_>, keep: impl Fn(
     copy_piece(out, &bytes[piece]);
 }
 
+/// Whether one space stands before the value, and nothing but the line's end behind it.
+fn is_plain(bytes: &[u8], line: &FieldLine) -> bool {
+    let (name_end, value_end) = (line.name.end as usize, line.value.end as usize);
+    bytes.get(name_end..line.value.start as usize) == Some(b": ") && bytes.get(value_end) == Some(&b'\r')
+}
+
 fn copy_piece(out: &mut Vec<u8>, piece: &[u8]) {
     if !piece.is_empty() {
         out.extend_from_slice(piece);
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::h1::{self, HeadLimits, Parse};
+
+    fn copied(fields: &str) -> String {
+        let bytes = format!("POST / HTTP/1.1\r\n{fields}\r\n");
+        let mut table = Default::default();
+        let Ok(Parse::Complete { head, .. }) =
+            h1::parse_request(bytes.as_bytes(), &mut table, &HeadLimits::default())
+        else {
+            panic!("{bytes}")
+        };
+        let mut out = Vec::new();
+        copy_fields(&mut out, &head.fields, |field| field.known != KnownField::Host);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_a_space_stands_around_a_content_length() {
+        for length in [" 3", "\t3", "3", "  3", " \t3", " 3 ", " 3\t", "\t3\t"] {
+            for (before, after) in
+                [("", ""), ("A: 1\r\n", ""), ("", "B:\t2\r\n"), ("A: 1\r\n", "B:\t2\r\nC: 3\r\n")]
+            {
+                let fields = format!("{before}Content-Length:{length}\r\n{after}");
+                let expected = format!("{before}Content-Length: 3\r\n{after}");
+                assert_eq!(copied(&format!("Host: a\r\n{fields}")), expected, "{fields:?}");
+                assert_eq!(copied(&format!("{fields}Host: a\r\n")), expected, "{fields:?}");
+            }
+        }
     }
 }
