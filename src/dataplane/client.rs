@@ -11,7 +11,7 @@ use super::refusal::{self, Refusal};
 use super::request::{self, Request};
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
-use crate::engine::{self, Accepted, Engine, Filled, Inbound, IoError, Timer, Writer};
+use crate::engine::{self, Accepted, Engine, Filled, Inbound, IoError, Timer, Writer, yield_now};
 use crate::h1::{HeadError, HeadProgress};
 use crate::message::StatusCode;
 use crate::proxy::answer::Persistence;
@@ -28,6 +28,10 @@ const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: usize = 1024 * 1024;
 
+/// Requests that a client sent without waiting for the answers, after which the other connections have their turn. Answers
+/// of our own need no replica, so that nothing else would make such a client wait.
+const PIPELINED_IN_A_ROW_MAX: u8 = 8;
+
 /// A client's connection.
 pub(super) struct Client<E: Engine> {
     pub(super) inbound: Inbound<E::Reader>,
@@ -36,6 +40,7 @@ pub(super) struct Client<E: Engine> {
     peer: Peer,
     /// Bytes received and sent that the counters know of.
     counted: (u64, u64),
+    pipelined: u8,
 }
 
 /// How a connection goes on after an exchange.
@@ -73,6 +78,7 @@ impl<E: Engine> Client<E> {
             timer: handle.timer(),
             peer: Peer::new(accepted.peer.ip().to_canonical(), &core.forwarding),
             counted: (0, 0),
+            pipelined: 0,
         }
     }
 
@@ -105,6 +111,10 @@ impl<E: Engine> Client<E> {
         drain_grace: Duration,
     ) -> bool {
         if !self.inbound.bytes().is_empty() {
+            self.pipelined = (self.pipelined + 1) % PIPELINED_IN_A_ROW_MAX;
+            if self.pipelined == 0 {
+                yield_now().await;
+            }
             return true;
         }
         let (inbound, timer) = (&mut self.inbound, &mut self.timer);

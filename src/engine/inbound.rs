@@ -1,10 +1,15 @@
 //! Bytes that came on a connection and are not used up yet.
 
 use std::future::Future;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use super::{BufferPool, IoError, Lent, Reader, Scratch, Timer, within};
 use crate::base::time::Moment;
+
+/// Fills in a row that find bytes, after which the other connections have their turn: as many blocks as a thread moves in
+/// well under a millisecond. Without a bound a body that comes, and is taken, faster than it is moved would keep the thread
+/// until its end.
+const FILLS_IN_A_ROW_MAX: u8 = 8;
 
 /// A reader and what it has read ahead.
 ///
@@ -16,6 +21,7 @@ pub struct Inbound<R> {
     front: Front,
     pool: BufferPool,
     received: u64,
+    fills_in_a_row: u8,
 }
 
 #[derive(Debug)]
@@ -37,7 +43,7 @@ pub enum Filled {
 impl<R: Reader> Inbound<R> {
     /// Nothing has come yet from `reader`; heads in pieces are put together in vectors of `pool`.
     pub fn new(reader: R, pool: BufferPool) -> Self {
-        Inbound { reader, front: Front::Empty, pool, received: 0 }
+        Inbound { reader, front: Front::Empty, pool, received: 0, fills_in_a_row: 0 }
     }
 
     /// What has come and is not used up.
@@ -77,12 +83,24 @@ impl<R: Reader> Inbound<R> {
         }
     }
 
-    /// Waits for bytes beyond those that are there.
+    /// Waits for bytes beyond those that are there. Where they always are it pretends now and then that they are not, and
+    /// wakes the task itself, so that the thread's other tasks run and the driver looks at the kernel. Whatever moves bytes
+    /// comes by here, so that a connection's share of its thread is bounded in this one place.
     ///
     /// # Errors
     /// As [`Reader::poll_read`].
     pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<Result<Filled, IoError>> {
-        let Some(lent) = ready!(self.reader.poll_read(context))? else { return Poll::Ready(Ok(Filled::End)) };
+        if self.fills_in_a_row == FILLS_IN_A_ROW_MAX {
+            self.fills_in_a_row = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let Poll::Ready(read) = self.reader.poll_read(context) else {
+            self.fills_in_a_row = 0;
+            return Poll::Pending;
+        };
+        self.fills_in_a_row += 1;
+        let Some(lent) = read? else { return Poll::Ready(Ok(Filled::End)) };
         self.received += lent.len() as u64;
         self.front = match std::mem::replace(&mut self.front, Front::Empty) {
             Front::Empty => Front::Lent(lent),
@@ -117,5 +135,72 @@ impl<R: Reader> Inbound<R> {
     /// Whether nothing has come, neither bytes nor an end: see [`Reader::is_quiet`].
     pub fn is_quiet(&mut self) -> bool {
         self.bytes().is_empty() && self.reader.is_quiet()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// A peer that has bytes whenever it is asked, but for every `pause`th time.
+    struct Flood {
+        pool: BufferPool,
+        reads: usize,
+        pause: usize,
+    }
+
+    impl Reader for Flood {
+        fn poll_read(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Lent>, IoError>> {
+            self.reads += 1;
+            if self.reads.is_multiple_of(self.pause) {
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(Some(self.pool.lend_with(|_| 1))))
+        }
+
+        fn is_quiet(&mut self) -> bool {
+            false
+        }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many of `polls` found bytes, and how often the task was told to come again.
+    fn fill_from(pause: usize, polls: usize) -> (usize, usize) {
+        let pool = BufferPool::default();
+        let mut inbound = Inbound::new(Flood { pool: pool.clone(), reads: 0, pause }, pool);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(wakes.clone());
+        let mut filled = 0;
+        for _ in 0..polls {
+            filled += usize::from(inbound.poll_fill(&mut Context::from_waker(&waker)).is_ready());
+            inbound.consume(inbound.bytes().len());
+        }
+        assert_eq!(inbound.received(), filled as u64, "no byte is lost");
+        (filled, wakes.0.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn a_flood_lets_others_have_their_turn_and_comes_again() {
+        let row = usize::from(FILLS_IN_A_ROW_MAX);
+        assert_eq!(fill_from(usize::MAX, row), (row, 0));
+        assert_eq!(fill_from(usize::MAX, 10 * (row + 1)), (10 * row, 10));
+    }
+
+    #[test]
+    fn who_pauses_anyway_is_not_held_up() {
+        let row = usize::from(FILLS_IN_A_ROW_MAX);
+        assert_eq!(fill_from(row, 10 * row), (10 * (row - 1), 0));
     }
 }
