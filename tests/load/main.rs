@@ -42,7 +42,8 @@ suite! { [epoll io_uring] {
         an_interrupted_run_has_a_summary,
         connections_end_after_each_request_where_that_is_asked,
         a_warm_up_is_not_counted,
-        tables_and_charts_are_written;
+        tables_and_charts_are_written,
+        a_result_that_cannot_be_written_costs_none_of_the_others;
     targets:
         nobody_listens_there,
         answers_of_4xx_and_5xx_are_no_answers,

@@ -186,6 +186,14 @@ pub(crate) fn a_warm_up_is_not_counted(engine: Engine) {
     assert_eq!(lines[lines.len() - 10..], last);
 }
 
+pub(crate) fn a_result_that_cannot_be_written_costs_none_of_the_others(engine: Engine) {
+    let (backend, _requests) = recording("a");
+    let run = load(engine, backend.address, "/", "-n 50 -c 2 --csv /dev/full --charts {folder}charts");
+    assert_eq!(run.code, Some(1), "{}", run.said);
+    assert!(run.said.contains("cannot write /dev/full"), "{}", run.said);
+    assert!(run.folder.path("charts").join("throughput.svg").is_file());
+}
+
 pub(crate) fn tables_and_charts_are_written(engine: Engine) {
     let (backend, _requests) = recording("a");
     let run =

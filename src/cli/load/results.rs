@@ -31,7 +31,8 @@ impl Results {
         Ok(Results { json: open(&options.json)?, csv: open(&options.csv)?, charts: options.charts.clone() })
     }
 
-    /// Writes all of it; the summary as text to standard output, unless that is taken by another.
+    /// Writes all of it; the summary as text to standard output, unless that is taken by another. What cannot be written
+    /// keeps none of the rest from being: a run cannot be had again. The first error is returned.
     pub(super) fn write(
         self,
         summary: &Summary,
@@ -40,16 +41,11 @@ impl Results {
         let standard =
             [&self.json, &self.csv].into_iter().flatten().any(|sink| matches!(sink, Sink::Standard));
         let made = |error: io::Error| LoadError::File(format!("cannot put the results into words: {error}"));
-        if let Some(sink) = self.json {
-            sink.write(&json::json(summary).map_err(made)?)?;
-        }
-        if let Some(sink) = self.csv {
-            sink.write(&csv::timeline(summary).map_err(made)?)?;
-        }
-        if let Some(directory) = self.charts {
-            draw(&directory, &charts())?;
-        }
-        if standard { Ok(()) } else { Sink::Standard.write(text::text(summary).as_bytes()) }
+        let text = if standard { Ok(()) } else { Sink::Standard.write(text::text(summary).as_bytes()) };
+        let json = self.json.map_or(Ok(()), |sink| sink.write(&json::json(summary).map_err(made)?));
+        let csv = self.csv.map_or(Ok(()), |sink| sink.write(&csv::timeline(summary).map_err(made)?));
+        let charts = self.charts.map_or(Ok(()), |directory| draw(&directory, &charts()));
+        text.and(json).and(csv).and(charts)
     }
 }
 
