@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::options::{LoadError, LoadOptions, Output};
 use crate::load::chart::Chart;
-use crate::load::output;
+use crate::load::output::csv::timeline;
+use crate::load::output::{json, text};
 use crate::load::summary::Summary;
 
 /// What the options ask for, opened and made before the run begins.
@@ -41,12 +42,11 @@ impl Results {
         let standard =
             [&self.json, &self.csv].into_iter().flatten().any(|sink| matches!(sink, Sink::Standard));
         let made = |error: io::Error| LoadError::File(format!("cannot put the results into words: {error}"));
-        let text =
-            if standard { Ok(()) } else { Sink::Standard.write(output::text::text(summary).as_bytes()) };
-        let json = self.json.map_or(Ok(()), |sink| sink.write(&output::json::json(summary).map_err(made)?));
-        let csv = self.csv.map_or(Ok(()), |sink| sink.write(&output::csv::timeline(summary).map_err(made)?));
-        let charts = self.charts.map_or(Ok(()), |directory| draw(&directory, &charts()));
-        text.and(json).and(csv).and(charts)
+        let shown = if standard { Ok(()) } else { Sink::Standard.write(text::text(summary).as_bytes()) };
+        let object = self.json.map_or(Ok(()), |sink| sink.write(&json::json(summary).map_err(made)?));
+        let table = self.csv.map_or(Ok(()), |sink| sink.write(&timeline(summary).map_err(made)?));
+        let drawn = self.charts.map_or(Ok(()), |directory| draw(&directory, &charts()));
+        shown.and(object).and(table).and(drawn)
     }
 }
 
