@@ -119,6 +119,15 @@ fn numbers_out_of_their_range() {
             (1, "client.header_ms", "must be at least 1; write the time in milliseconds"),
         ),
         ("client.keep_alive_ms = 86400001", (1, "client.keep_alive_ms", "must be at most 86400000")),
+        (
+            "client.body_rate_min = -1",
+            (
+                1,
+                "client.body_rate_min",
+                "must be at least 0; write how many bytes per second a request body has",
+            ),
+        ),
+        ("client.body_rate_window_ms = 0", (1, "client.body_rate_window_ms", "must be at least 1")),
         ("client.head_bytes_max = 100", (1, "client.head_bytes_max", "must be at least 1024")),
         ("client.connections_max = 0", (1, "client.connections_max", "must be at least 1")),
         ("drain.lame_duck_ms = -1", (1, "drain.lame_duck_ms", "must be at least 0")),

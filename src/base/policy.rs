@@ -49,7 +49,9 @@ pub struct ClientLimits {
     pub keep_alive: Duration,
     /// Between two bytes of a request body.
     pub body: Duration,
-    /// Between two bytes of progress while writing to the client.
+    /// How fast a request body has to come in the long run.
+    pub body_rate: BodyRate,
+    /// For a client to take what is queued for it: of an answer's body at most a block of 32 KiB at a time.
     pub write: Duration,
     /// The largest request head, in bytes.
     pub head_bytes_max: usize,
@@ -63,6 +65,7 @@ impl Default for ClientLimits {
             header: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),
             body: Duration::from_secs(30),
+            body_rate: BodyRate::default(),
             write: Duration::from_secs(30),
             head_bytes_max: 32 * 1024,
             connections_max: None,
@@ -75,6 +78,33 @@ impl ClientLimits {
     /// for each).
     pub fn connections_of_core(&self, core: usize, cores: NonZeroUsize) -> Option<NonZeroUsize> {
         self.connections_max.map(|total| share_of_at_least_one(total, core, cores))
+    }
+}
+
+/// The least rate of a request body, measured over one window after the other. The time in which the replica holds the
+/// client back does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyRate {
+    /// Bytes per second; 0: a body may come as slowly as it likes.
+    pub bytes_per_second_min: u64,
+    /// How long a window is: the first one begins with the body's first bytes.
+    pub window: Duration,
+}
+
+impl BodyRate {
+    /// The bytes that a window has to bring; `None`: there is no least rate.
+    pub fn window_bytes_min(&self) -> Option<u64> {
+        let millis = u64::try_from(self.window.as_millis()).unwrap_or(u64::MAX);
+        let bytes = self.bytes_per_second_min.saturating_mul(millis).div_ceil(1_000);
+        (bytes > 0).then_some(bytes)
+    }
+}
+
+impl Default for BodyRate {
+    /// The rate of IIS and Kestrel. The window is as long as a body may pause, so that a pause which is allowed costs no
+    /// client its request.
+    fn default() -> Self {
+        BodyRate { bytes_per_second_min: 240, window: Duration::from_secs(30) }
     }
 }
 
@@ -193,6 +223,20 @@ mod tests {
         for core in 0..4 {
             assert_eq!(total.of_core(core, cores).connections_max.get(), 1);
             assert_eq!(client.connections_of_core(core, cores), Some(NonZeroUsize::MIN));
+        }
+    }
+
+    #[test]
+    fn a_window_has_to_bring_its_part_of_a_second_and_never_nothing() {
+        let cases = [
+            (240, 30_000, Some(7_200)),
+            (1, 10, Some(1)),
+            (0, 30_000, None),
+            (u64::MAX, 2, Some(u64::MAX / 1_000 + 1)),
+        ];
+        for (bytes_per_second_min, window_ms, expected) in cases {
+            let rate = BodyRate { bytes_per_second_min, window: Duration::from_millis(window_ms) };
+            assert_eq!(rate.window_bytes_min(), expected, "{rate:?}");
         }
     }
 

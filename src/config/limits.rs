@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use crate::base::policy::{ClientLimits, DrainPolicy, IDLE_LIMIT, PoolLimits, RetryPolicy, Timeouts};
+use crate::base::policy::{
+    BodyRate, ClientLimits, DrainPolicy, IDLE_LIMIT, PoolLimits, RetryPolicy, Timeouts,
+};
 use crate::base::policy::{RETRIES_MAX, RETRY_BODY_BYTES_MAX};
 
 use super::section::Section;
@@ -12,6 +14,8 @@ use super::{LogConfig, LogFormat, LogLevel};
 const CONNECTIONS_MAX: usize = 1_000_000;
 /// The smallest and largest bound of a request head.
 const HEAD_BYTES: std::ops::RangeInclusive<usize> = 1_024..=1_048_576;
+/// The highest rate that a body may be asked for, in bytes per second: a gigabyte.
+const BODY_RATE_MAX: u64 = 1_000_000_000;
 /// The most retries that a budget may grant without requests.
 const RETRY_BURST_MAX: u32 = 10_000;
 
@@ -85,6 +89,15 @@ pub(super) fn client(section: &mut Section<'_>) -> ClientLimits {
         header: section.millis("header_ms", default.header),
         keep_alive: section.millis("keep_alive_ms", default.keep_alive),
         body: section.millis("body_ms", default.body),
+        body_rate: BodyRate {
+            bytes_per_second_min: section.number(
+                "body_rate_min",
+                0..=BODY_RATE_MAX,
+                default.body_rate.bytes_per_second_min,
+                "write how many bytes per second a request body has to bring; 0 lets it come as slowly as it likes",
+            ),
+            window: section.millis("body_rate_window_ms", default.body_rate.window),
+        },
         write: section.millis("write_ms", default.write),
         head_bytes_max: section.number(
             "head_bytes_max",

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use crate::base::algorithm::{ModuloRule, Probing, SlotHash, SlotsRule};
 use crate::base::forwarding::{ForwardedFields, RequestIdPolicy, Via};
+use crate::base::policy::BodyRate;
 use crate::base::supervision::{OnExit, StopSignal};
 
 use super::*;
@@ -110,6 +111,7 @@ fn every_key_is_read() {
         header: millis(1),
         keep_alive: millis(2),
         body: millis(3),
+        body_rate: BodyRate { bytes_per_second_min: 5, window: millis(6) },
         write: millis(4),
         head_bytes_max: 8192,
         connections_max: NonZeroUsize::new(5),

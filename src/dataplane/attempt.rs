@@ -9,14 +9,14 @@ use super::client::Client;
 use super::core::{Core, Epoch};
 use super::download::{self, Answer, Asked, Cut, NoAnswer, Upload};
 use super::in_flight::InFlight;
+use super::pace::Pace;
 use super::request::{Request, RequestBody};
 use super::transfer::Moved;
 use super::upstream::UpstreamConnection;
-use crate::base::core_counters::Phase;
 use crate::base::policy::Timeouts;
 use crate::base::replica_counts::Counts;
 use crate::base::time::Moment;
-use crate::engine::{Engine, Filled, Inbound, IoError, Timer, Writer};
+use crate::engine::{Engine, Inbound, Timer, Writer};
 use crate::message::StatusCode;
 use crate::proxy::retry::FailedAttempt;
 
@@ -39,7 +39,7 @@ pub(super) enum Outcome<E: Engine> {
 pub(super) enum ClientFault {
     /// It is gone.
     Gone,
-    /// It stopped sending its body.
+    /// It stopped sending its body, or sends it too slowly.
     Stalled,
     /// Its body breaks the chunked coding.
     Malformed,
@@ -245,6 +245,7 @@ async fn upload<E: Engine>(
     timeouts: &Timeouts,
 ) -> Result<(), UploadFault> {
     body.replay(writer);
+    let mut pace = Pace::new();
     loop {
         let moved = body.move_available(inbound, writer);
         let moved = moved.map_err(|_| UploadFault::Client(ClientFault::Malformed))?;
@@ -252,14 +253,7 @@ async fn upload<E: Engine>(
         if moved == Moved::End {
             return Ok(());
         }
-        match inbound.fill(timer, core.now() + core.client.body).await {
-            Ok(Filled::More) => {}
-            Err(IoError::TimedOut) => {
-                core.counters.timed_out(Phase::RequestBody);
-                return Err(UploadFault::Client(ClientFault::Stalled));
-            }
-            Ok(Filled::End) | Err(_) => return Err(UploadFault::Client(ClientFault::Gone)),
-        }
+        pace.fill(core, inbound, timer).await.map_err(UploadFault::Client)?;
     }
 }
 

@@ -3,9 +3,9 @@
 use super::attempt::ClientFault;
 use super::client::Client;
 use super::core::Core;
+use super::pace::Pace;
 use super::request::Request;
-use crate::base::core_counters::Phase;
-use crate::engine::{Engine, Filled, IoError, Writer};
+use crate::engine::{Engine, Writer};
 use crate::h1::{BodyDecoder, BodyStep, ChunkedError};
 use crate::placement::KeyHash;
 use crate::proxy::answer;
@@ -55,6 +55,7 @@ async fn find<E: Engine>(
         client.flush(core).await.map_err(|_| ClientFault::Gone)?;
     }
     let service = &request.service.service;
+    let mut pace = Pace::new();
     let mut value = core.engine.handle().buffers().scratch();
     for field in key.fields(&service.keys) {
         let mut search = Search::new(request.body.decoder(), field);
@@ -64,24 +65,11 @@ async fn find<E: Engine>(
             match found.map_err(|_| ClientFault::Malformed)? {
                 JsonScan::Found => return Ok(Some(service.hasher().hash(&value))),
                 JsonScan::NotThere => break,
-                JsonScan::NeedMore => wait(core, client).await?,
+                JsonScan::NeedMore => pace.fill(core, &mut client.inbound, &mut client.timer).await?,
             }
         }
     }
     Ok(key.otherwise)
-}
-
-/// Waits for more of the body, as long as for any part of a body.
-async fn wait<E: Engine>(core: &Core<E>, client: &mut Client<E>) -> Result<(), ClientFault> {
-    let deadline = core.now() + core.client.body;
-    match client.inbound.fill(&mut client.timer, deadline).await {
-        Ok(Filled::More) => Ok(()),
-        Err(IoError::TimedOut) => {
-            core.counters.timed_out(Phase::RequestBody);
-            Err(ClientFault::Stalled)
-        }
-        Ok(Filled::End) | Err(_) => Err(ClientFault::Gone),
-    }
 }
 
 /// One member's search in a body that comes in pieces.

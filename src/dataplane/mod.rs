@@ -13,6 +13,7 @@ mod download;
 mod exchange;
 mod in_flight;
 mod load;
+mod pace;
 mod refusal;
 mod request;
 mod transfer;

@@ -73,9 +73,11 @@ suite! { [epoll io_uring] {
         malformed_requests_are_refused_and_go_nowhere,
         a_head_that_drips_is_cut_off,
         a_body_that_stalls_is_cut_off,
+        a_body_that_drips_is_cut_off,
         connections_beyond_the_limit_wait,
         an_idle_connection_is_closed_in_time,
-        a_client_that_does_not_read_is_cut_off;
+        a_client_that_does_not_read_is_cut_off,
+        a_client_that_sips_its_answer_is_cut_off;
     error_answers:
         a_failure_is_told_in_the_form_that_its_client_prefers,
         a_head_request_gets_the_head_of_its_failure,

@@ -1,5 +1,6 @@
 //! What the proxy refuses, and that no replica ever sees it.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -111,6 +112,27 @@ pub(crate) fn a_body_that_stalls_is_cut_off(engine: Engine) {
     );
 }
 
+pub(crate) fn a_body_that_drips_is_cut_off(engine: Engine) {
+    let replica = Backend::echo("a");
+    let limits = "[client]\nbody_rate_min = 1000\nbody_rate_window_ms = 300\n";
+    let proxy = Proxy::start(engine, 1, &format!("{limits}{}", service("", &[("a", &replica)])));
+    for framing in ["Content-Length: 100000", "Transfer-Encoding: chunked"] {
+        let mut client = proxy.client();
+        let watch = Stopwatch::start();
+        client.send(format!("PUT / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n186a0\r\n"));
+        let mut drops = 0;
+        while !client.hears_within(Duration::from_millis(20)) {
+            client.send("x");
+            drops += 1;
+            assert!(drops < 500, "the proxy listens for ever");
+        }
+        assert_eq!(client.answer().status, 408, "{framing}");
+        client.expect_end();
+        assert!(watch.elapsed() >= Duration::from_millis(300), "{framing}: after {:?}", watch.elapsed());
+    }
+    assert_eq!(proxy.metrics().of("timeouts_total{phase=\"request_body\"}"), 2);
+}
+
 pub(crate) fn connections_beyond_the_limit_wait(engine: Engine) {
     let replica = Backend::echo("a");
     let proxy = Proxy::start(
@@ -175,4 +197,24 @@ pub(crate) fn a_client_that_does_not_read_is_cut_off(engine: Engine) {
     assert_eq!((answer.status, answer.end), (200, End::Cut));
     let metrics = proxy.metrics();
     assert_eq!((metrics.of("client_aborts_total"), metrics.of("aborted_after_head_total")), (1, 0));
+}
+
+pub(crate) fn a_client_that_sips_its_answer_is_cut_off(engine: Engine) {
+    let replica = Backend::start(|peer| {
+        if peer.request().is_some() {
+            peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+            while peer.send([0; 65536]).is_some() {}
+        }
+    });
+    let proxy =
+        Proxy::start(engine, 1, &format!("[client]\nwrite_ms = 300\n{}", service("", &[("a", &replica)])));
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut sips = 0;
+    poll("the proxy to give the client up", || {
+        sips += client.stream.read(&mut [0]).expect("a byte");
+        (proxy.metrics().of("timeouts_total{phase=\"client_write\"}") == 1).then_some(())
+    });
+    assert!(sips > 1, "it went on reading");
+    assert_eq!(proxy.metrics().of("client_aborts_total"), 1);
 }

@@ -1,6 +1,7 @@
 //! Directed scenarios: one thing goes wrong at one place, and every consequence is exact.
 
 mod body_keys;
+mod body_rates;
 mod bounded_loads;
 mod counts;
 mod drains;
