@@ -72,7 +72,7 @@ fn without_options_it_is_a_closed_loop_of_ten_seconds() {
     let options = options("h").unwrap();
     assert_eq!(
         (options.engine, &options.json, &options.csv, &options.charts, options.quiet),
-        (Engine::Auto, &None, &None, &None, false)
+        (Engine::Epoll, &None, &None, &None, false)
     );
 }
 
