@@ -1,5 +1,6 @@
 //! The engine on epoll: edge-triggered readiness, one registration per connection for its whole life.
 
+mod alarm;
 mod reactor;
 mod stream;
 

@@ -13,6 +13,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use slab::Slab;
 
+use super::alarm::Alarm;
 use crate::base::time::Moment;
 use crate::engine::IoError;
 use crate::engine::clock::Clock;
@@ -22,6 +23,8 @@ use crate::engine::executor::{Driver, Unpark};
 const EVENTS_MAX: usize = 512;
 /// The key of the descriptor by which other threads end a wait.
 const UNPARK_KEY: u64 = u64::MAX;
+/// The key of the timer that ends short waits.
+const ALARM_KEY: u64 = u64::MAX - 1;
 
 /// One thread's epoll instance.
 pub(super) struct Reactor {
@@ -29,6 +32,7 @@ pub(super) struct Reactor {
     sources: RefCell<Slab<Weak<Source>>>,
     events: RefCell<Vec<Event>>,
     clock: Clock,
+    alarm: Alarm,
     unpark: Arc<EventFd>,
 }
 
@@ -37,8 +41,10 @@ impl Reactor {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let unpark = Arc::new(EventFd(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
         epoll::add(&epoll, &unpark.0, EventData::new_u64(UNPARK_KEY), EventFlags::IN | EventFlags::ET)?;
+        let alarm = Alarm::watched(&epoll, ALARM_KEY)?;
         Ok(Reactor {
             epoll,
+            alarm,
             sources: RefCell::default(),
             events: RefCell::new(Vec::with_capacity(EVENTS_MAX)),
             clock: Clock::start(),
@@ -80,6 +86,9 @@ impl Reactor {
             self.unpark.reset();
             return;
         }
+        if key == ALARM_KEY {
+            return;
+        }
         let source = self.sources.borrow().get(key as usize).and_then(Weak::upgrade);
         let Some(source) = source else { return };
         let flags = event.flags;
@@ -112,6 +121,9 @@ impl Driver for Reactor {
             until if until == Moment::ORIGIN => Some(Duration::ZERO),
             until => Some(until.since(self.clock.now())),
         };
+        if let Some(wait) = timeout {
+            self.alarm.set(wait);
+        }
         let timeout = timeout.map(|wait| Timespec {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(wait.subsec_nanos()),
