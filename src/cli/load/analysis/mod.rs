@@ -1,6 +1,6 @@
 //! `ringway load analysis`: system A's analysis with one command, against servers that it starts itself.
 //!
-//! Each measurement has a [`proxy`] of its own, which [`configuration`] describes; [`measure`] runs the load and hands the
+//! Each measurement has a [`proxy`] of its own, which [`configuration`] describes; [`mod@measure`] runs the load and hands the
 //! record to `load::analysis`; [`output`] writes what came of it.
 
 mod admin;
