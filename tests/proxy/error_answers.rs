@@ -34,7 +34,7 @@ pub(crate) fn a_failure_is_told_in_the_form_that_its_client_prefers(engine: Engi
     // method, path, status, Connection, Retry-After
     let cases = [
         ("GET", "/nowhere", 404, None, None),
-        ("CONNECT", "a:80", 405, None, None),
+        ("CONNECT", "a:80", 405, Some("close"), None),
         ("GET", "/keyed", 400, None, None),
         ("POST", "/cut", 502, None, None),
         // Its only replica cannot be reached, so that none is left.
