@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable
 
 from harness.contenders import REPOSITORY
+from hostile.proxies import nginx
 
 ECHO = Path(__file__).resolve().parent / "echo"
 MODULES = Path("/usr/lib/apache2/modules")
@@ -62,19 +63,7 @@ def origin(port, records):
 
 
 def _nginx(folder, port, origin_port, _records):
-    return [program("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", _written(folder / "nginx.conf", f"""\
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log error;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/client_body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+    return nginx(folder, f"""\
     client_max_body_size 0;
     keepalive_requests 1000000;
     large_client_header_buffers 8 {HEAD_BYTES};
@@ -85,9 +74,7 @@ http {{
             proxy_pass http://127.0.0.1:{origin_port};
             proxy_set_header Host $http_host;
         }}
-    }}
-}}
-""")]
+    }}""")
 
 
 def _apache(folder, port, origin_port, _records):

@@ -53,8 +53,9 @@ replicas = {{ provider = "static", addresses = ["127.0.0.1:{upstream_port}"] }}
     return command
 
 
-def _nginx(folder, port, _admin_port, upstream_port):
-    # Upgrades and the client's Host are forwarded as every guide to nginx as a proxy says.
+def nginx(folder, http):
+    """The command of an nginx that keeps all its files in `folder`, with these lines within `http`."""
+    temporary = "\n".join(f"    {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     return [located("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", _written(folder / "nginx.conf", f"""\
 daemon off;
 worker_processes 1;
@@ -63,11 +64,15 @@ error_log {folder}/error.log error;
 events {{}}
 http {{
     access_log off;
-    client_body_temp_path {folder}/client_body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+{temporary}
+{http}
+}}
+""")]
+
+
+def _nginx(folder, port, _admin_port, upstream_port):
+    # Upgrades and the client's Host are forwarded as every guide to nginx as a proxy says.
+    return nginx(folder, f"""\
     map $http_upgrade $connection_upgrade {{ default upgrade; "" ""; }}
     upstream replicas {{
         server 127.0.0.1:{upstream_port};
@@ -83,9 +88,7 @@ http {{
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
         }}
-    }}
-}}
-""")]
+    }}""")
 
 
 def _haproxy(folder, port, _admin_port, upstream_port):

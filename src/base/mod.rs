@@ -1,6 +1,7 @@
 //! What every layer may use: time, policies, counters, mailboxes, health bits. Imports nothing of the project.
 
 pub mod algorithm;
+pub mod calendar;
 pub mod command_template;
 pub mod core_counters;
 pub mod counter;

@@ -12,6 +12,7 @@ mod operator;
 mod owned;
 mod parent;
 mod run;
+mod signals;
 mod worker;
 
 use std::ffi::OsString;

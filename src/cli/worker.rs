@@ -4,13 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Failure, limits, tell};
+use super::{Failure, limits, signals, tell};
 use crate::base::mailbox::{CoreMessage, Mailbox};
 use crate::engine::epoll::Epoll;
 use crate::engine::socket;
@@ -130,24 +128,9 @@ fn end_on_signals(mailbox: Arc<Mailbox>, delay: Duration) -> Result<(), Failure>
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before the signals are caught: a worker that does not listen yet has nothing to finish.
     runtime.block_on(async { tokio::time::sleep(delay).await });
-    let (mut interrupt, mut terminate) = {
-        let _within = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
-    let watch = async move {
-        let mut next = async || {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        };
-        next().await;
+    signals::on_first(move || {
         mailbox.send(CoreMessage::Drain { lame_duck: Duration::ZERO, timeout: DRAIN_TIMEOUT });
-        next().await;
-        std::process::exit(1);
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watch))?;
-    Ok(())
+    })
 }
 
 fn serve(socket: TcpListener, options: EchoOptions, mailbox: Arc<Mailbox>) -> Result<Ended, Failure> {

@@ -84,11 +84,6 @@ impl Timer {
         Poll::Pending
     }
 
-    /// Whether `deadline` has come.
-    pub fn is_due(&self, deadline: Moment) -> bool {
-        self.handle.now() >= deadline
-    }
-
     /// Waits until `deadline`.
     pub async fn sleep_until(&mut self, deadline: Moment) {
         poll_fn(|context| self.poll_expired(deadline, context)).await;

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::chart::number::{count, short};
+use super::chart::number::short;
 use super::chart::{Axis, Bar, BarChart, BarGroup, Chart, LineChart, Scale, Series};
 use super::latency::Latencies;
+use super::output::units::count;
 use super::plan::{Arrivals, Pace, Plan};
 use super::record::Record;
 use super::timeline::Interval;

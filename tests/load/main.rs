@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
 mod analysis;
+#[macro_use]
 #[path = "../shared/harness/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "other suites use the rest")]
 mod harness;
@@ -13,23 +14,6 @@ mod server;
 mod shared;
 mod simulated;
 mod targets;
-
-/// Makes a test of each scenario on each engine. A scenario that is not listed is dead code to the compiler.
-macro_rules! suite {
-    ([$($engine:ident)*] $scenarios:tt) => { $( suite!(@engine $engine $scenarios); )* };
-    (@engine $engine:ident { $($module:ident: $($scenario:ident),* ;)* }) => {
-        mod $engine {
-            /// Why the program refuses this engine here, once that is known.
-            static REFUSAL: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-            $( mod $module { $(
-                #[test]
-                fn $scenario() {
-                    crate::harness::engines::run(stringify!($engine), &super::REFUSAL, crate::$module::$scenario);
-                }
-            )* } )*
-        }
-    };
-}
 
 suite! { [epoll io_uring] {
     runs:

@@ -8,6 +8,7 @@ mod error_answers;
 mod faults;
 mod forwarding;
 mod framing;
+#[macro_use]
 #[path = "../shared/harness/mod.rs"]
 mod harness;
 mod json_keys;
@@ -17,23 +18,6 @@ mod pools;
 mod refusals;
 mod routing;
 mod tunnels;
-
-/// Makes a test of each scenario on each engine. A scenario that is not listed is dead code to the compiler.
-macro_rules! suite {
-    ([$($engine:ident)*] $scenarios:tt) => { $( suite!(@engine $engine $scenarios); )* };
-    (@engine $engine:ident { $($module:ident: $($scenario:ident),* ;)* }) => {
-        mod $engine {
-            /// Why the program refuses this engine here, once that is known.
-            static REFUSAL: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
-            $( mod $module { $(
-                #[test]
-                fn $scenario() {
-                    crate::harness::engines::run(stringify!($engine), &super::REFUSAL, crate::$module::$scenario);
-                }
-            )* } )*
-        }
-    };
-}
 
 suite! { [epoll io_uring] {
     routing:

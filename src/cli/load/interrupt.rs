@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::Failure;
+use crate::cli::{Failure, signals};
 
 /// Whether SIGINT or SIGTERM came since [`Interrupt::catch`].
 #[derive(Clone, Debug)]
@@ -20,28 +18,13 @@ pub(super) struct Interrupt {
 impl Interrupt {
     /// From now on the first signal is noted here, and the second ends the process.
     pub(super) fn catch() -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (mut interrupt, mut terminate) = {
-            let _within = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
         let (sender, signalled) = bounded(0);
         let raised = Arc::new(AtomicBool::new(false));
         let noted = raised.clone();
-        let watch = async move {
-            let mut next = async || {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                }
-            };
-            next().await;
+        signals::on_first(move || {
             noted.store(true, Ordering::Release);
             drop(sender);
-            next().await;
-            std::process::exit(1);
-        };
-        thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watch))?;
+        })?;
         Ok(Interrupt { raised, signalled })
     }
 

@@ -5,8 +5,8 @@ use super::counts::{Balance, Counted};
 use super::recovery::Recovered;
 use super::steps::{SERVERS, SERVERS_COMPARED, STEADY_PER_SECOND};
 use super::variant::{BOUNDED_LOAD, Family, Variant};
-use crate::load::chart::number::count;
 use crate::load::chart::{Axis, Bar, BarChart, BarGroup, Chart, LineChart, Mark, Scale, Series};
+use crate::load::output::units::count;
 
 /// How much is shown before a kill, and after the replacement, in milliseconds.
 const AROUND_MS: f64 = 250.0;

@@ -11,7 +11,7 @@ use super::steps::{
 use super::variant::{BOUNDED_LOAD, Family, GIVEN};
 use super::{Analysis, Circumstances};
 use crate::load::chart::Chart;
-use crate::load::chart::number::count;
+use crate::load::output::units::count;
 
 /// A report as it is put together: the text, and the charts that it names.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use crate::load::output::units::grouped;
+
 /// From here on a number is shown by its powers of ten.
 const SCIENTIFIC_FROM: f64 = 1e15;
 /// Below this too, zero apart.
@@ -39,11 +41,6 @@ impl Format {
     }
 }
 
-/// A count, exactly.
-pub(in crate::load) fn count(count: u64) -> String {
-    grouped(&count.to_string())
-}
-
 /// A number that stands for itself, to three significant digits; whole numbers below a million exactly.
 pub(in crate::load) fn short(value: f64) -> String {
     let size = value.abs();
@@ -75,20 +72,6 @@ fn scientific(value: f64, decimals: usize) -> String {
 
 fn without_trailing_zeros(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
-}
-
-/// `digits` with a comma between thousands.
-fn grouped(digits: &str) -> String {
-    let whole = digits.find('.').unwrap_or(digits.len());
-    let begin = usize::from(digits.starts_with('-'));
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.char_indices() {
-        if at > begin && at < whole && (whole - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

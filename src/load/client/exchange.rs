@@ -6,21 +6,17 @@ use std::task::{Context, Poll, ready};
 use super::{Client, HEAD_LIMITS};
 use crate::base::time::Moment;
 use crate::engine::{
-    BufferPool, Connection, ConnectionOf, Engine, Filled, Inbound, IoError, Timer, Writer, within, yield_now,
+    BufferPool, Connection, ConnectionOf, Engine, Filled, Inbound, IoError, Timer, Writer, within,
 };
 use crate::h1::{self, BodyDecoder, BodyStep, HeadError, HeadProgress};
 use crate::load::failure::{Failure, FailureKind};
 use crate::load::requests::{Asked, Class};
 use crate::message::{ResponseHead, StatusCode, connection_options};
 
-/// After so many reads of one answer the other connections have their turn.
-const READS_IN_A_ROW_MAX: u32 = 16;
-
 /// An open connection.
 pub(super) struct Socket<E: Engine> {
     inbound: Inbound<E::Reader>,
     outbound: Outbound<E::Writer>,
-    reads: u32,
 }
 
 /// The sending half, and how its request fares.
@@ -71,11 +67,7 @@ enum Look {
 impl<E: Engine> Socket<E> {
     pub(super) fn new(connection: ConnectionOf<E>, pool: BufferPool) -> Self {
         let Connection { reader, writer } = connection;
-        Socket {
-            inbound: Inbound::new(reader, pool),
-            outbound: Outbound { writer, state: Sending::Done },
-            reads: 0,
-        }
+        Socket { inbound: Inbound::new(reader, pool), outbound: Outbound { writer, state: Sending::Done } }
     }
 
     /// Whether nothing has come since the last answer.
@@ -123,14 +115,8 @@ impl<E: Engine> Socket<E> {
 
     /// Waits for more bytes, and sends meanwhile what is still to be sent.
     async fn fill(&mut self, timer: &mut Timer, deadline: Moment, received: u64) -> Result<Filled, Failure> {
-        self.reads += 1;
-        if self.reads.is_multiple_of(READS_IN_A_ROW_MAX) {
-            yield_now().await;
-            // What is ready wins over a deadline, so that an answer that never pauses would never be late.
-            if timer.is_due(deadline) {
-                return Err(self.lost(IoError::TimedOut, received));
-            }
-        }
+        // What is ready wins over a deadline; an answer that never pauses is late all the same, since `Inbound` makes it
+        // pause for the sake of the other connections.
         let (inbound, outbound) = (&mut self.inbound, &mut self.outbound);
         let filled = within(timer, deadline, |context| {
             let _ = outbound.poll(context);

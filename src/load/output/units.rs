@@ -30,15 +30,21 @@ pub fn bytes(bytes: f64) -> String {
 
 /// A whole number with its thousands apart: `1,234,567`.
 pub fn count(count: u64) -> String {
-    let digits = count.to_string();
-    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
+    grouped(&count.to_string())
+}
+
+/// `digits`, of which some may follow a point, with a comma between thousands.
+pub(in crate::load) fn grouped(digits: &str) -> String {
+    let whole = digits.find('.').unwrap_or(digits.len());
+    let begin = usize::from(digits.starts_with('-'));
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > begin && at < whole && (whole - at).is_multiple_of(3) {
+            out.push(',');
         }
-        grouped.push(digit);
+        out.push(digit);
     }
-    grouped
+    out
 }
 
 /// A number of things per second: whole from a hundred on, with a decimal below.

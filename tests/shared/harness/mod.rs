@@ -1,5 +1,23 @@
 //! What the scenarios are made of: the program as a process, clients and replicas as sockets.
 
+/// Makes a test of each scenario on each engine. A scenario that is not listed is dead code to the compiler.
+#[allow(unused_macros, reason = "some suites run on one engine")]
+macro_rules! suite {
+    ([$($engine:ident)*] $scenarios:tt) => { $( suite!(@engine $engine $scenarios); )* };
+    (@engine $engine:ident { $($module:ident: $($scenario:ident),* ;)* }) => {
+        mod $engine {
+            /// Why the program refuses this engine here, once that is known.
+            static REFUSAL: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+            $( mod $module { $(
+                #[test]
+                fn $scenario() {
+                    crate::harness::engines::run(stringify!($engine), &super::REFUSAL, crate::$module::$scenario);
+                }
+            )* } )*
+        }
+    };
+}
+
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod clock;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::base::calendar::calendar_day;
 use crate::cli::cores::{self, EngineKind};
 use crate::load::analysis::Circumstances;
 
@@ -52,17 +53,10 @@ fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     lines.find(|(found, _)| found.trim() == name).map(|(_, value)| value.trim())
 }
 
-/// The day so many days after 1970-01-01, in UTC. Years are counted from March, so that the leap day is a year's last one.
+/// The day so many days after 1970-01-01, in UTC.
 fn date(days: u64) -> String {
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let months = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * months + 2) / 5 + 1;
-    let month = if months < 10 { months + 3 } else { months - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    let (year, month, day) = calendar_day(days);
+    format!("{year:04}-{:02}-{day:02}", month + 1)
 }
 
 #[cfg(test)]
