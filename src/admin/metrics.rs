@@ -84,9 +84,6 @@ impl Page<'_> {
         self.per_core("generation_lag", "Generations published that the core has not taken up.", |c| {
             published.saturating_sub(c.generation.value())
         });
-        self.per_core("oldest_generation", "Oldest snapshot generation that may begin a send.", |c| {
-            c.oldest_generation.value()
-        });
     }
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {

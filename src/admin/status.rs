@@ -63,7 +63,6 @@ pub struct Latency {
 pub struct Core {
     pub core: usize,
     pub generation: u64,
-    pub oldest_generation: u64,
     /// How many generations were published that the core has not taken up; more than a moment above 0 is a fault.
     pub generation_lag: u64,
     pub requests: u64,
@@ -172,7 +171,6 @@ fn core(core: usize, counts: &CoreCounters, snapshot: &Snapshot) -> Core {
     Core {
         core,
         generation: counts.generation.value(),
-        oldest_generation: counts.oldest_generation.value(),
         generation_lag: snapshot.generation.saturating_sub(counts.generation.value()),
         requests: counts.requests.value(),
         connections_open: counts.connections_open.value(),

@@ -110,10 +110,8 @@ pub struct Counts {
     pub observations_dropped: Counter,
     /// From a request's first byte to its answer's last.
     pub latency: Histogram,
-    /// The newest snapshot generation that this core uses (a gauge).
+    /// The snapshot generation that this core uses (a gauge): by an older one it begins no send any more.
     pub generation: Counter,
-    /// The oldest snapshot generation by which this core may still begin a send (a gauge).
-    pub oldest_generation: Counter,
 }
 
 impl Counts {

@@ -6,11 +6,12 @@ use std::pin::pin;
 use std::task::Poll;
 
 use super::client::Client;
-use super::core::{Core, Epoch};
-use super::download::{self, Answer, Asked, Cut, NoAnswer, Upload};
+use super::core::Core;
+use super::download::{self, Answer, Cut, Download, NoAnswer, Upload};
+use super::exchange::Exchange;
 use super::in_flight::InFlight;
 use super::pace::Pace;
-use super::request::{Request, RequestBody};
+use super::request::RequestBody;
 use super::transfer::Moved;
 use super::upstream::UpstreamConnection;
 use crate::base::policy::Timeouts;
@@ -25,7 +26,7 @@ pub(super) enum Outcome<E: Engine> {
     /// The whole answer is queued for the client.
     Answered(Answer),
     /// The replica switched protocols; the client has yet to be told. The attempt lasts as long as the tunnel.
-    Switched(UpstreamConnection<E>, InFlight<E>),
+    Switched(Box<UpstreamConnection<E>>, InFlight<E>),
     /// The answer broke off after its head was queued.
     Cut(Answer, Cut),
     /// The attempt failed before an answer.
@@ -47,59 +48,121 @@ pub(super) enum ClientFault {
     NoKey,
 }
 
-/// Sends the request to the replica that was picked, and relays its answer.
-pub(super) async fn attempt<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &mut Request<E>,
-    in_flight: InFlight<E>,
-    fresh: bool,
-    epoch: Epoch<'_, E>,
-) -> Outcome<E> {
-    let upstream = &in_flight.upstream;
-    let timeouts = request.service.service.timeouts;
-    let mut connection = match upstream.acquire(&core.engine, &mut client.timer, &timeouts, fresh).await {
-        Ok(connection) => connection,
-        Err(fault) => {
-            return Outcome::Failed(FailedAttempt {
-                fault,
-                sent_any: false,
-                answered_any: false,
-                reused: false,
-                replayable: request.body.is_replayable(),
-            });
-        }
-    };
-    let taken_before = connection.writer.taken();
-    connection.writer.buffer().extend_from_slice(&request.head);
-    let received = if request.body.is_sent_at_once() {
-        request.body.replay(&mut connection.writer);
-        send_and_receive(core, client, request, &mut connection, epoch, upstream.counts()).await
-    } else {
-        drop(epoch);
-        send_while_receiving(core, client, request, &mut connection, upstream.counts()).await
-    };
-    let sent_any = connection.writer.taken() > taken_before;
-    match received {
-        Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
-            Outcome::Switched(connection, in_flight)
-        }
-        Received::Answer(answer) => {
-            if answer.upstream_persists {
-                upstream.release(connection, core.now());
+impl<E: Engine> Exchange<'_, E> {
+    /// Sends the request to the replica that was picked, and relays its answer.
+    pub(super) async fn attempt(&mut self, in_flight: InFlight<E>, fresh: bool) -> Outcome<E> {
+        let upstream = &in_flight.upstream;
+        let timeouts = &self.request.asked.service.service.timeouts;
+        let acquired = upstream.acquire(&self.core.engine, &mut self.client.timer, timeouts, fresh).await;
+        let mut connection = match acquired {
+            Ok(connection) => connection,
+            Err(fault) => {
+                return Outcome::Failed(FailedAttempt {
+                    fault,
+                    sent_any: false,
+                    answered_any: false,
+                    reused: false,
+                    replayable: self.request.body.is_replayable(),
+                });
             }
-            Outcome::Answered(answer)
+        };
+        let taken_before = connection.writer.taken();
+        connection.writer.buffer().extend_from_slice(&self.request.asked.head);
+        let received = if self.request.body.is_sent_at_once() {
+            self.request.body.replay(&mut connection.writer);
+            self.send_and_receive(&mut connection, upstream.counts()).await
+        } else {
+            // Twice as large as all the rest, and few requests bring a body.
+            Box::pin(self.send_while_receiving(&mut connection, upstream.counts())).await
+        };
+        let sent_any = connection.writer.taken() > taken_before;
+        match received {
+            Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
+                Outcome::Switched(connection, in_flight)
+            }
+            Received::Answer(answer) => {
+                if answer.upstream_persists {
+                    upstream.release(connection, self.core.now());
+                }
+                Outcome::Answered(answer)
+            }
+            Received::Cut(answer, cut) => Outcome::Cut(answer, cut),
+            Received::Nothing(NoAnswer::ClientGone) => Outcome::Client(ClientFault::Gone),
+            Received::Nothing(NoAnswer::Fault { fault, answered_any }) => Outcome::Failed(FailedAttempt {
+                fault,
+                sent_any,
+                answered_any,
+                reused: connection.reused,
+                replayable: self.request.body.is_replayable(),
+            }),
+            Received::ClientFault(fault) => Outcome::Client(fault),
         }
-        Received::Cut(answer, cut) => Outcome::Cut(answer, cut),
-        Received::Nothing(NoAnswer::ClientGone) => Outcome::Client(ClientFault::Gone),
-        Received::Nothing(NoAnswer::Fault { fault, answered_any }) => Outcome::Failed(FailedAttempt {
-            fault,
-            sent_any,
-            answered_any,
-            reused: connection.reused,
-            replayable: request.body.is_replayable(),
-        }),
-        Received::ClientFault(fault) => Outcome::Client(fault),
+    }
+
+    /// The usual case: all of the request is queued already, so that one side waits for the other.
+    async fn send_and_receive(
+        &mut self,
+        connection: &mut UpstreamConnection<E>,
+        counts: &Counts,
+    ) -> Received {
+        let Exchange { core, client, request } = self;
+        let timeouts = &request.asked.service.service.timeouts;
+        let timer = &mut client.timer;
+        let flushed = download::flush_upstream(core, &mut connection.writer, timer, timeouts).await;
+        // A replica that does not read may still have answered, and closed, before it got the request.
+        let upload = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte, counts };
+        let inbound = &mut connection.inbound;
+        Download { core, inbound, client: &mut client.writer, timer, asked: &request.asked, upload: &upload }
+            .receive()
+            .await
+    }
+
+    /// The request's body and the answer move at the same time.
+    async fn send_while_receiving(
+        &mut self,
+        connection: &mut UpstreamConnection<E>,
+        counts: &Counts,
+    ) -> Received {
+        let Exchange { core, client, request } = self;
+        let Client { inbound, writer, timer, .. } = &mut **client;
+        let asked = &request.asked;
+        let timeouts = &asked.service.service.timeouts;
+        let progress = Progress {
+            ended: Cell::new(None),
+            whole: Cell::new(false),
+            answering: Cell::new(false),
+            timeouts,
+            counts,
+        };
+        let mut upload_timer = core.engine.handle().timer();
+        let mut upload = pin!(upload(
+            core,
+            inbound,
+            &mut request.body,
+            &mut connection.writer,
+            &mut upload_timer,
+            timeouts,
+        ));
+        let inbound = &mut connection.inbound;
+        let mut download = Download { core, inbound, client: writer, timer, asked, upload: &progress };
+        let mut receive = pin!(download.receive());
+        let mut uploading = true;
+        poll_fn(|context| {
+            if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
+                uploading = false;
+                progress.ended.set(Some(core.now()));
+                match uploaded {
+                    Ok(()) => progress.whole.set(true),
+                    // The replica may have answered before it closed: wait for that a moment, as for any first byte.
+                    Err(UploadFault::Upstream) => {}
+                    // An answer that has begun goes on: another within it would be taken for its body.
+                    Err(UploadFault::Client(_)) if progress.answering.get() => {}
+                    Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
+                }
+            }
+            receive.as_mut().poll(context)
+        })
+        .await
     }
 }
 
@@ -109,24 +172,6 @@ enum Received {
     Cut(Answer, Cut),
     Nothing(NoAnswer),
     ClientFault(ClientFault),
-}
-
-/// The usual case: all of the request is queued already, so that one side waits for the other.
-async fn send_and_receive<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &Request<E>,
-    connection: &mut UpstreamConnection<E>,
-    epoch: Epoch<'_, E>,
-    counts: &Counts,
-) -> Received {
-    let timeouts = &request.service.service.timeouts;
-    let flushed = download::flush_upstream(core, &mut connection.writer, &mut client.timer, timeouts).await;
-    drop(epoch);
-    // A replica that does not read may still have answered, and closed, before it got the request.
-    let sent = Sent { whole: flushed.is_ok(), deadline: core.now() + timeouts.first_byte, counts };
-    let asked = Asked { id: core.answered_id(&request.head), ..asked(request) };
-    receive(core, &mut connection.inbound, &mut client.writer, &mut client.timer, &asked, &sent).await
 }
 
 /// The request was sent, or could not be, before the answer is waited for.
@@ -148,59 +193,6 @@ impl Upload for Sent<'_> {
     fn note_answer(&self) {
         self.counts.answers.increment();
     }
-}
-
-/// The request's body and the answer move at the same time.
-async fn send_while_receiving<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &mut Request<E>,
-    connection: &mut UpstreamConnection<E>,
-    counts: &Counts,
-) -> Received {
-    let asked = Asked { id: core.answered_id(&request.head), ..asked(request) };
-    let timeouts = &asked.timeouts;
-    let progress = Progress {
-        ended: Cell::new(None),
-        whole: Cell::new(false),
-        answering: Cell::new(false),
-        timeouts,
-        counts,
-    };
-    let mut upload_timer = core.engine.handle().timer();
-    let mut upload = pin!(upload(
-        core,
-        &mut client.inbound,
-        &mut request.body,
-        &mut connection.writer,
-        &mut upload_timer,
-        timeouts,
-    ));
-    let mut receive = pin!(receive(
-        core,
-        &mut connection.inbound,
-        &mut client.writer,
-        &mut client.timer,
-        &asked,
-        &progress,
-    ));
-    let mut uploading = true;
-    poll_fn(|context| {
-        if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
-            uploading = false;
-            progress.ended.set(Some(core.now()));
-            match uploaded {
-                Ok(()) => progress.whole.set(true),
-                // The replica may have answered before it closed: wait for that a moment, as for any first byte.
-                Err(UploadFault::Upstream) => {}
-                // An answer that has begun goes on: another within it would be taken for its body.
-                Err(UploadFault::Client(_)) if progress.answering.get() => {}
-                Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
-            }
-        }
-        receive.as_mut().poll(context)
-    })
-    .await
 }
 
 /// How far the request is, for the future that waits for its answer.
@@ -257,38 +249,21 @@ async fn upload<E: Engine>(
     }
 }
 
-async fn receive<E: Engine>(
-    core: &Core<E>,
-    inbound: &mut Inbound<E::Reader>,
-    client: &mut E::Writer,
-    timer: &mut Timer,
-    asked: &Asked<'_>,
-    upload: &impl Upload,
-) -> Received {
-    let mut answer = match download::receive_head(core, inbound, client, timer, asked, upload).await {
-        Ok(answer) => answer,
-        Err(nothing) => return Received::Nothing(nothing),
-    };
-    upload.note_answer();
-    match answer.relay_body(core, inbound, client, timer, &asked.timeouts).await {
-        Ok(()) => {
-            // Else the replica still waits for the rest, and would take the next request for it.
-            answer.upstream_persists &= upload.is_done();
-            Received::Answer(answer)
+impl<E: Engine, U: Upload> Download<'_, E, U> {
+    /// Relays the answer.
+    async fn receive(&mut self) -> Received {
+        let mut answer = match self.receive_head().await {
+            Ok(answer) => answer,
+            Err(nothing) => return Received::Nothing(nothing),
+        };
+        self.upload.note_answer();
+        match self.relay_body(&mut answer).await {
+            Ok(()) => {
+                // Else the replica still waits for the rest, and would take the next request for it.
+                answer.upstream_persists &= self.upload.is_done();
+                Received::Answer(answer)
+            }
+            Err(cut) => Received::Cut(answer, cut),
         }
-        Err(cut) => Received::Cut(answer, cut),
-    }
-}
-
-/// Without the id, which stays where the head is: it would keep the whole request borrowed.
-fn asked<E: Engine>(request: &Request<E>) -> Asked<'static> {
-    Asked {
-        id: None,
-        method: request.method,
-        version: request.version,
-        persists: request.persists,
-        persistence_stated: request.persistence_stated,
-        upgrade: request.upgrade.clone(),
-        timeouts: request.service.service.timeouts,
     }
 }

@@ -35,8 +35,8 @@ pub(super) async fn place<E: Engine>(
     let found = find(core, client, request, key).await.map_err(Unplaced::Client)?;
     // Snapshots may have changed meanwhile, and a pick must be from the newest: nobody knows that an older one is in
     // use. If the new one places keys by another algorithm, this request still goes by the old one's hash.
-    let newest = core.view().successor_of(&request.service.service).cloned();
-    request.service = newest.ok_or(Unplaced::NoService)?;
+    let newest = core.view().successor_of(&request.asked.service.service).cloned();
+    request.asked.service = newest.ok_or(Unplaced::NoService)?;
     found.ok_or(Unplaced::Client(ClientFault::NoKey))
 }
 
@@ -50,11 +50,11 @@ async fn find<E: Engine>(
     request: &Request<E>,
     key: BodyKey,
 ) -> Result<Option<KeyHash>, ClientFault> {
-    if request.awaits_continue && client.inbound.bytes().is_empty() {
+    if request.asked.awaits_continue && client.inbound.bytes().is_empty() {
         answer::write_continue(client.writer.buffer());
         client.flush(core).await.map_err(|_| ClientFault::Gone)?;
     }
-    let service = &request.service.service;
+    let service = &request.asked.service.service;
     let mut pace = Pace::new();
     let mut value = core.engine.handle().buffers().scratch();
     for field in key.fields(&service.keys) {

@@ -1,8 +1,8 @@
 //! What all connections of one core share.
 
 use std::cell::{Cell, Ref, RefCell};
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -67,7 +67,6 @@ pub(super) struct Core<E: Engine> {
     observations: Sender<Observation>,
     snapshots: RefCell<Subscriber>,
     view: RefCell<Rc<View<E>>>,
-    epochs: RefCell<VecDeque<(u64, Rc<()>)>>,
     pub(super) phase: Cell<Lifecycle>,
     random: Cell<u64>,
     date: DateText,
@@ -103,12 +102,6 @@ pub(super) struct ServiceView<E: Engine> {
     budget: RefCell<RetryBudget>,
 }
 
-/// Held from the pick of a replica until the request is on its way: the snapshot's generation may still begin a send.
-pub(super) struct Epoch<'a, E: Engine> {
-    core: &'a Core<E>,
-    token: Option<Rc<()>>,
-}
-
 impl<E: Engine> Core<E> {
     pub(super) fn new(engine: E, settings: CoreSettings) -> Self {
         let CoreSettings { index, cores, client, connections_max, mut snapshots, .. } = settings;
@@ -129,7 +122,6 @@ impl<E: Engine> Core<E> {
             fields: RefCell::default(),
             observations: settings.observations,
             snapshots: RefCell::new(snapshots),
-            epochs: RefCell::new(VecDeque::from([(view.snapshot.generation, Rc::new(()))])),
             view: RefCell::new(Rc::new(view)),
             phase: Cell::new(Lifecycle::Serving),
             // Xorshift must not begin at zero.
@@ -140,7 +132,6 @@ impl<E: Engine> Core<E> {
             room: RefCell::default(),
         };
         core.counters.generation.set(core.view.borrow().snapshot.generation);
-        core.report_oldest();
         core
     }
 
@@ -175,25 +166,7 @@ impl<E: Engine> Core<E> {
         let old = self.view.borrow().clone();
         let new = View::new(snapshot, Some(&old), &self.counters, (self.index, self.cores));
         *self.view.borrow_mut() = Rc::new(new);
-        self.epochs.borrow_mut().push_back((generation, Rc::new(())));
         self.counters.generation.set(generation);
-        self.report_oldest();
-    }
-
-    /// Marks the current generation as in use by a send that is about to begin.
-    pub(super) fn epoch(&self) -> Epoch<'_, E> {
-        Epoch { core: self, token: self.epochs.borrow().back().map(|(_, token)| token.clone()) }
-    }
-
-    /// Forgets generations that no exchange holds any more, and reports the oldest that is left.
-    fn report_oldest(&self) {
-        let mut epochs = self.epochs.borrow_mut();
-        while epochs.len() > 1 && epochs.front().is_some_and(|(_, token)| Rc::strong_count(token) == 1) {
-            epochs.pop_front();
-        }
-        if let Some((generation, _)) = epochs.front() {
-            self.counters.oldest_generation.set(*generation);
-        }
     }
 
     /// Tells the control thread what was seen of a replica; never waits for it.
@@ -382,14 +355,5 @@ impl<E: Engine> ServiceView<E> {
 
     pub(super) fn judge(&self, attempts: &mut Attempts, failed: &FailedAttempt) -> Verdict {
         attempts.judge(failed, &mut self.budget.borrow_mut())
-    }
-}
-
-impl<E: Engine> Drop for Epoch<'_, E> {
-    fn drop(&mut self) {
-        self.token = None;
-        if self.core.epochs.borrow().len() > 1 {
-            self.core.report_oldest();
-        }
     }
 }

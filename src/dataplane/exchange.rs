@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::attempt::{ClientFault, Outcome, attempt};
+use super::attempt::{ClientFault, Outcome};
 use super::body_key::{self, Unplaced};
 use super::client::{After, Client};
 use super::core::{Core, Lifecycle};
@@ -23,81 +23,175 @@ use crate::proxy::retry::{Attempts, FailedAttempt, Verdict};
 /// The most replicas that one exchange can have tried: one more than [`crate::base::policy::RETRIES_MAX`].
 const TRIED_MAX: usize = crate::base::policy::RETRIES_MAX as usize + 1;
 
-/// Serves one request.
-pub(super) async fn exchange<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    mut request: Request<E>,
-) -> After {
-    core.counters.requests.increment();
-    core.counters.exchanges_open.increment();
-    request.service.earn_budget();
-    let placed = match request.key {
-        Key::Hash(hash) => Ok(hash),
-        Key::InBody(key) => body_key::place(core, client, &mut request, key).await,
-    };
-    let after = match placed {
-        Ok(hash) => attempts(core, client, &mut request, hash).await,
-        Err(Unplaced::Client(fault)) => client_failed(core, client, &request, fault).await,
-        Err(Unplaced::NoService) => refuse(core, client, &request, StatusCode::NOT_FOUND).await,
-    };
-    core.counters.latency.record(core.now() - request.began);
-    client.count_bytes(core);
-    core.counters.exchanges_open.decrement();
-    after
+/// One request under way.
+///
+/// In one place, and its steps are methods: a future keeps its arguments twice, once as they came and once in use.
+pub(super) struct Exchange<'a, E: Engine> {
+    pub(super) core: &'a Core<E>,
+    pub(super) client: &'a mut Client<E>,
+    pub(super) request: &'a mut Request<E>,
 }
 
-async fn attempts<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &mut Request<E>,
-    hash: KeyHash,
-) -> After {
-    let mut attempts = Attempts::new(request.method, &request.service.service.retries);
-    let mut tried = Tried::default();
-    let mut same: Option<Rc<Upstream<E>>> = None;
-    loop {
-        let epoch = core.epoch();
-        let fresh = same.is_some();
-        let picked = same.take().or_else(|| request.service.pick(hash, tried.ids(), || core.now()).cloned());
-        let Some(upstream) = picked else {
-            // Nothing will be sent: a client that is slow to take its answer must not keep the generation in use.
-            drop(epoch);
-            return give_up(core, client, request, UpstreamFault::NoneUp).await;
+impl<E: Engine> Exchange<'_, E> {
+    /// Serves the request.
+    pub(super) async fn serve(&mut self) -> After {
+        let core = self.core;
+        core.counters.requests.increment();
+        core.counters.exchanges_open.increment();
+        self.request.asked.service.earn_budget();
+        let placed = match self.request.asked.key {
+            Key::Hash(hash) => Ok(hash),
+            // In a box, as all is that few requests need: the exchange of the others is to be small.
+            Key::InBody(key) => Box::pin(body_key::place(core, self.client, self.request, key)).await,
         };
-        if !tried.is_empty() {
-            core.counters.retries.increment();
+        let after = match placed {
+            Ok(hash) => match self.attempts(hash).await {
+                Ok(outcome) => self.conclude(outcome).await,
+                Err(fault) => self.give_up(fault).await,
+            },
+            Err(Unplaced::Client(fault)) => self.client_failed(fault).await,
+            Err(Unplaced::NoService) => self.refuse(StatusCode::NOT_FOUND).await,
+        };
+        core.counters.latency.record(core.now() - self.request.asked.began);
+        self.client.count_bytes(core);
+        core.counters.exchanges_open.decrement();
+        after
+    }
+
+    /// Sends the request until it is answered, or will not be sent again.
+    async fn attempts(&mut self, hash: KeyHash) -> Result<Outcome<E>, UpstreamFault> {
+        let core = self.core;
+        let mut attempts =
+            Attempts::new(self.request.asked.method, &self.request.asked.service.service.retries);
+        let mut tried = Tried::default();
+        let mut same: Option<Rc<Upstream<E>>> = None;
+        loop {
+            let fresh = same.is_some();
+            let pick = || self.request.asked.service.pick(hash, tried.ids(), || core.now()).cloned();
+            let upstream = same.take().or_else(pick).ok_or(UpstreamFault::NoneUp)?;
+            if !tried.is_empty() {
+                core.counters.retries.increment();
+            }
+            tried.add(upstream.replica.id);
+            let failed = match self.attempt(InFlight::begin(&upstream), fresh).await {
+                Outcome::Failed(failed) => failed,
+                outcome => return Ok(outcome),
+            };
+            same = self.again(&mut attempts, &upstream, &failed)?;
         }
-        tried.add(upstream.replica.id);
-        let in_flight = InFlight::begin(&upstream);
-        let outcome = attempt(core, client, request, in_flight, fresh, epoch).await;
-        let failed = match outcome {
-            Outcome::Failed(failed) => failed,
-            outcome => return conclude(core, client, request, outcome).await,
-        };
+    }
+
+    /// Whether a failed attempt is repeated; on the same replica, if one is returned.
+    #[cold]
+    fn again(
+        &mut self,
+        attempts: &mut Attempts,
+        upstream: &Upstream<E>,
+        failed: &FailedAttempt,
+    ) -> Result<Option<Rc<Upstream<E>>>, UpstreamFault> {
+        let core = self.core;
         upstream.counts().failures.increment();
-        observe(core, &upstream, &failed);
+        observe(core, upstream, failed);
         tracing::debug!(
-            request = %logged_id(core, request),
+            request = %logged_id(core, &self.request.asked),
             replica = %upstream.replica.name,
             "an attempt failed: {}",
             failed.fault
         );
-        let again = match request.service.judge(&mut attempts, &failed) {
+        let again = match self.request.asked.service.judge(attempts, failed) {
             Verdict::SameReplica => Some(upstream.replica.id),
             Verdict::NextReplica => None,
-            Verdict::GiveUp => return give_up(core, client, request, failed.fault).await,
+            Verdict::GiveUp => return Err(failed.fault),
             Verdict::OverBudget => {
                 core.counters.retries_refused.increment();
-                return give_up(core, client, request, failed.fault).await;
+                return Err(failed.fault);
             }
         };
         // Membership may have changed meanwhile: the next pick is from the newest snapshot. Nothing may be sent to a
-        // replica that is not in it, for its generation is not reported as in use any more.
-        let newest = core.view().successor_of(&request.service.service).cloned();
-        let Some(newest) = newest else { return give_up(core, client, request, failed.fault).await };
-        same = again.and_then(|id| newest.upstream_of(id)).cloned();
-        request.service = newest;
+        // replica that is not in it, for nobody knows that an older one is still in use.
+        let newest = core.view().successor_of(&self.request.asked.service.service).cloned();
+        self.request.asked.service = newest.ok_or(failed.fault)?;
+        Ok(again.and_then(|id| self.request.asked.service.upstream_of(id)).cloned())
+    }
+
+    /// Ends an exchange whose request will not be sent again.
+    async fn conclude(&mut self, outcome: Outcome<E>) -> After {
+        let core = self.core;
+        match outcome {
+            Outcome::Answered(answer) => {
+                core.counters.answered(answer.status.number());
+                if self.client.flush(core).await.is_err() {
+                    core.counters.client_aborts.increment();
+                    if answer.until_close {
+                        self.client.writer.abort();
+                    }
+                    After::Close
+                } else if answer.client_persists {
+                    After::NextRequest
+                } else {
+                    After::Linger
+                }
+            }
+            Outcome::Switched(connection, in_flight) => {
+                core.counters.answered(StatusCode::SWITCHING_PROTOCOLS.number());
+                core.counters.tunnels.increment();
+                let idle = self.request.asked.service.service.timeouts.tunnel;
+                Box::pin(tunnel(core, self.client, connection, idle)).await;
+                drop(in_flight);
+                After::Close
+            }
+            Outcome::Cut(answer, cut) => {
+                core.counters.answered(answer.status.number());
+                match cut {
+                    Cut::Upstream => {
+                        let request = logged_id(core, &self.request.asked);
+                        tracing::debug!(%request, "an answer broke off behind its head");
+                        core.counters.aborted_after_head.increment();
+                    }
+                    Cut::Client => core.counters.client_aborts.increment(),
+                }
+                if answer.until_close {
+                    // An end of the stream would pass for the end of the body.
+                    self.client.writer.abort();
+                } else if cut == Cut::Upstream {
+                    // What was received of the answer goes out; the missing rest shows the failure.
+                    let _ = self.client.flush(core).await;
+                }
+                After::Close
+            }
+            Outcome::Client(fault) => self.client_failed(fault).await,
+            Outcome::Failed(failed) => self.give_up(failed.fault).await,
+        }
+    }
+
+    async fn client_failed(&mut self, fault: ClientFault) -> After {
+        let status = match fault {
+            ClientFault::Gone => {
+                self.core.counters.client_aborts.increment();
+                return After::Close;
+            }
+            ClientFault::Stalled => StatusCode::REQUEST_TIMEOUT,
+            ClientFault::Malformed | ClientFault::NoKey => StatusCode::BAD_REQUEST,
+        };
+        self.core.counters.bad_requests.increment();
+        self.refuse(status).await
+    }
+
+    /// Answers a request that goes to no replica; the rest of its body is not read.
+    async fn refuse(&mut self, status: StatusCode) -> After {
+        let request = logged_id(self.core, &self.request.asked);
+        tracing::debug!(%request, %status, "a request was refused: {}", detail(status));
+        self.client.answer_failed(self.core, &self.request.asked, status, false).await
+    }
+
+    /// Tells the client that its request failed.
+    async fn give_up(&mut self, fault: UpstreamFault) -> After {
+        let status = fault.status();
+        let asked = &self.request.asked;
+        tracing::debug!(request = %logged_id(self.core, asked), %status, "a request failed: {fault}");
+        let persists =
+            asked.persists && self.request.body.finished && self.core.phase.get() == Lifecycle::Serving;
+        self.client.answer_failed(self.core, asked, status, persists).await
     }
 }
 
@@ -133,98 +227,4 @@ fn observe<E: Engine>(core: &Core<E>, upstream: &Upstream<E>, failed: &FailedAtt
         _ => return,
     };
     core.observe(upstream, kind);
-}
-
-/// Ends an exchange whose request will not be sent again.
-async fn conclude<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &Request<E>,
-    outcome: Outcome<E>,
-) -> After {
-    match outcome {
-        Outcome::Answered(answer) => {
-            core.counters.answered(answer.status.number());
-            if client.flush(core).await.is_err() {
-                core.counters.client_aborts.increment();
-                if answer.until_close {
-                    client.writer.abort();
-                }
-                After::Close
-            } else if answer.client_persists {
-                After::NextRequest
-            } else {
-                After::Linger
-            }
-        }
-        Outcome::Switched(connection, in_flight) => {
-            core.counters.answered(StatusCode::SWITCHING_PROTOCOLS.number());
-            core.counters.tunnels.increment();
-            tunnel(core, client, connection, request.service.service.timeouts.tunnel).await;
-            drop(in_flight);
-            After::Close
-        }
-        Outcome::Cut(answer, cut) => {
-            core.counters.answered(answer.status.number());
-            match cut {
-                Cut::Upstream => {
-                    tracing::debug!(request = %logged_id(core, request), "an answer broke off behind its head");
-                    core.counters.aborted_after_head.increment();
-                }
-                Cut::Client => core.counters.client_aborts.increment(),
-            }
-            if answer.until_close {
-                // An end of the stream would pass for the end of the body.
-                client.writer.abort();
-            } else if cut == Cut::Upstream {
-                // What was received of the answer goes out; the missing rest shows the failure.
-                let _ = client.flush(core).await;
-            }
-            After::Close
-        }
-        Outcome::Client(fault) => client_failed(core, client, request, fault).await,
-        Outcome::Failed(failed) => give_up(core, client, request, failed.fault).await,
-    }
-}
-
-async fn client_failed<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &Request<E>,
-    fault: ClientFault,
-) -> After {
-    let status = match fault {
-        ClientFault::Gone => {
-            core.counters.client_aborts.increment();
-            return After::Close;
-        }
-        ClientFault::Stalled => StatusCode::REQUEST_TIMEOUT,
-        ClientFault::Malformed | ClientFault::NoKey => StatusCode::BAD_REQUEST,
-    };
-    core.counters.bad_requests.increment();
-    refuse(core, client, request, status).await
-}
-
-/// Answers a request that goes to no replica; the rest of its body is not read.
-async fn refuse<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &Request<E>,
-    status: StatusCode,
-) -> After {
-    tracing::debug!(request = %logged_id(core, request), %status, "a request was refused: {}", detail(status));
-    client.answer_failed(core, request, status, false).await
-}
-
-/// Tells the client that its request failed.
-async fn give_up<E: Engine>(
-    core: &Core<E>,
-    client: &mut Client<E>,
-    request: &Request<E>,
-    fault: UpstreamFault,
-) -> After {
-    let status = fault.status();
-    tracing::debug!(request = %logged_id(core, request), %status, "a request failed: {fault}");
-    let persists = request.persists && request.body.finished && core.phase.get() == Lifecycle::Serving;
-    client.answer_failed(core, request, status, persists).await
 }

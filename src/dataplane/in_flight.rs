@@ -9,19 +9,17 @@ use crate::engine::Engine;
 /// However the attempt ends, dropping this ends the count.
 ///
 /// It is half of what tells the control thread that a replica can be stopped. The rule: control publishes generation G,
-/// in which the replica is no member or its health bit was cleared before; once it has seen every core report an oldest
-/// generation of at least G, and then, with the bit still clear, no attempt in flight on any core, no core can begin a
-/// send to the replica any more. For:
-/// 1. A pick reads the core's newest generation, and no await stands between the reading and the [`Epoch`] that marks
-///    it as in use. So a core that reports at least G makes no pick from an older generation any more, and in G, or
-///    behind its publication, it finds the replica gone or down. Neither does a retry on the same replica: it asks the
-///    newest generation again, bit and all.
-/// 2. An attempt picked before raises this count under its epoch, which it gives up only with the request on its way or
-///    within this count. So the core's report of G comes after the raise; and as the report is a store that publishes
-///    all earlier ones ([`Counter::set`]), whoever sees it sees the attempt, or sees that it is over.
+/// in which the replica is no member or its health bit was cleared before; once it has seen every core report at least G,
+/// and then, with the bit still clear, no attempt in flight on any core, no core can begin a send to the replica any
+/// more. For:
+/// 1. A pick is from the core's newest generation, and no await stands between taking that up, which reports it, the pick,
+///    and the raise of this count. So a core that reports at least G makes no pick from an older generation any more,
+///    and in G, or behind its publication, it finds the replica gone or down. Neither does a retry on the same replica:
+///    it asks the newest generation again, bit and all. A request that waited for its key does as well.
+/// 2. An attempt picked before has raised this count before the core reports G; and as the report is a store that
+///    publishes all earlier ones ([`Counter::set`]), whoever sees it sees the attempt, or sees that it is over.
 /// 3. A connection in the pool sends nothing without an attempt.
 ///
-/// [`Epoch`]: super::core::Epoch
 /// [`Counter::set`]: crate::base::counter::Counter::set
 pub(super) struct InFlight<E: Engine> {
     pub(super) upstream: Rc<Upstream<E>>,

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::core::{Core, Lifecycle};
-use super::request::Request;
+use super::request::Asked;
 use crate::engine::{Engine, Scratch};
 use crate::message::{ConnectionOptions, RequestHead, StatusCode};
 use crate::proxy::answer::Persistence;
@@ -63,16 +63,16 @@ impl Refusal {
 pub(super) fn write_failed<E: Engine>(
     core: &Core<E>,
     out: &mut Vec<u8>,
-    request: &Request<E>,
+    asked: &Asked<E>,
     status: StatusCode,
     persistence: Persistence,
 ) {
-    let asker = Asker::of_written_head(request.method, &request.head, core.request_ids.as_ref());
+    let asker = Asker::of_written_head(asked.method, &asked.head, core.request_ids.as_ref());
     write_own(out, status, asker, &core.date(), persistence);
 }
 
 /// A request's id as it stands in the log.
-pub(super) fn logged_id<'a, E: Engine>(core: &Core<E>, request: &'a Request<E>) -> impl Display + use<'a, E> {
-    let id = core.request_ids.as_ref().and_then(|ids| ids.written(&request.head));
+pub(super) fn logged_id<'a, E: Engine>(core: &Core<E>, asked: &'a Asked<E>) -> impl Display + use<'a, E> {
+    let id = core.request_ids.as_ref().and_then(|ids| ids.written(&asked.head));
     id.unwrap_or_default().escape_ascii()
 }

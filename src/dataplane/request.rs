@@ -21,6 +21,13 @@ use crate::proxy::upgrade::UpgradeOffer;
 
 /// All that is needed of a request once its head's bytes are gone.
 pub(super) struct Request<E: Engine> {
+    pub(super) asked: Asked<E>,
+    /// Apart, since it moves while the answer comes.
+    pub(super) body: RequestBody,
+}
+
+/// A request without its body: what its attempts, and the answer, need to know.
+pub(super) struct Asked<E: Engine> {
     pub(super) service: Rc<ServiceView<E>>,
     pub(super) key: Key,
     /// Whether the client may wait for a 100 that no replica sends, since the key is looked for in the body first.
@@ -35,7 +42,6 @@ pub(super) struct Request<E: Engine> {
     pub(super) upgrade: Option<UpgradeOffer>,
     /// The head as replicas get it.
     pub(super) head: Scratch,
-    pub(super) body: RequestBody,
     /// When its first byte was there.
     pub(super) began: Moment,
 }
@@ -118,7 +124,8 @@ fn admit<E: Engine>(
     };
     forward::write_request(&mut out, head, &options, body, from);
     let kept = kept_body(core, &service.service.retries, head.method, body);
-    Ok(Request {
+    let body = RequestBody { relay: BodyRelay::new(body, body), kept, begun: false, finished: empty };
+    let asked = Asked {
         key,
         awaits_continue,
         method: head.method,
@@ -127,10 +134,10 @@ fn admit<E: Engine>(
         persistence_stated: head.version == Version::Http10,
         upgrade: upgrade.then(|| UpgradeOffer::of(&head.fields)),
         head: out,
-        body: RequestBody { relay: BodyRelay::new(body, body), kept, begun: false, finished: empty },
         began,
         service,
-    })
+    };
+    Ok(Request { asked, body })
 }
 
 /// Where a body's bytes are kept, if a request with this method and body may have to be sent again.

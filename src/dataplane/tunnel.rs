@@ -18,7 +18,7 @@ use crate::engine::{Engine, Filled, Inbound, IoError, Timer, Writer};
 pub(super) async fn tunnel<E: Engine>(
     core: &Core<E>,
     client: &mut Client<E>,
-    mut upstream: UpstreamConnection<E>,
+    mut upstream: Box<UpstreamConnection<E>>,
     idle: Duration,
 ) {
     let activity = Activity { last: Cell::new(core.now()), idle };

@@ -24,7 +24,7 @@ pub(super) struct Upstream<E: Engine> {
     counters: Arc<CoreCounters>,
     /// The core's number.
     core: usize,
-    idle: RefCell<VecDeque<Idle<E>>>,
+    idle: RefCell<VecDeque<Box<UpstreamConnection<E>>>>,
     open: Cell<usize>,
     queue: RefCell<VecDeque<Rc<Waiter<E>>>>,
     /// How many in the queue still wait.
@@ -33,18 +33,16 @@ pub(super) struct Upstream<E: Engine> {
     retired: Cell<bool>,
 }
 
-struct Idle<E: Engine> {
-    inbound: Inbound<E::Reader>,
-    writer: E::Writer,
-    since: Moment,
-}
-
-/// A connection to a replica, in use by one exchange. Dropping it closes it.
+/// A connection to a replica, in use by one exchange or idle in the pool. Dropping it closes it.
+///
+/// It stays in its box, wherever it is passed on to.
 pub(super) struct UpstreamConnection<E: Engine> {
     pub(super) inbound: Inbound<E::Reader>,
     pub(super) writer: E::Writer,
     /// Whether it has served an exchange before.
     pub(super) reused: bool,
+    /// When it was made, or given back last.
+    since: Moment,
     permit: Permit<E>,
 }
 
@@ -85,7 +83,7 @@ impl<E: Engine> Upstream<E> {
         timer: &mut Timer,
         timeouts: &Timeouts,
         fresh: bool,
-    ) -> Result<UpstreamConnection<E>, UpstreamFault> {
+    ) -> Result<Box<UpstreamConnection<E>>, UpstreamFault> {
         let now = engine.handle().now();
         if self.waiting.get() == 0 {
             if fresh {
@@ -97,11 +95,11 @@ impl<E: Engine> Upstream<E> {
         let permit = match self.permit() {
             Some(permit) => permit,
             None => match self.wait(timer, now + timeouts.queue).await? {
-                Grant::Connection { connection, .. } if !fresh => {
+                Grant::Connection(connection) if !fresh => {
                     self.counters.upstream_reuses.increment();
-                    return Ok(*connection);
+                    return Ok(connection);
                 }
-                Grant::Connection { connection, .. } => connection.permit,
+                Grant::Connection(connection) => connection.permit,
                 Grant::Permit(permit) => permit,
             },
         };
@@ -109,23 +107,23 @@ impl<E: Engine> Upstream<E> {
     }
 
     /// Takes a connection back whose exchange is over and which can serve another.
-    pub(super) fn release(self: &Rc<Self>, mut connection: UpstreamConnection<E>, now: Moment) {
+    pub(super) fn release(self: &Rc<Self>, mut connection: Box<UpstreamConnection<E>>, now: Moment) {
         connection.reused = true;
+        connection.since = now;
         if self.retired.get() {
             return;
         }
         if let Some(waiter) = self.next_waiter() {
             if connection.inbound.is_quiet() {
-                waiter.grant(Grant::Connection { connection: Box::new(connection), since: now });
+                waiter.grant(Grant::Connection(connection));
             } else {
                 self.put_back(waiter);
             }
             return;
         }
         if connection.inbound.is_quiet() && self.idle.borrow().len() < self.limits.idle_max {
-            let UpstreamConnection { inbound, writer, permit, .. } = connection;
-            permit.keep_counted();
-            self.idle.borrow_mut().push_back(Idle { inbound, writer, since: now });
+            connection.permit.keep_counted();
+            self.idle.borrow_mut().push_back(connection);
         }
     }
 
@@ -155,15 +153,14 @@ impl<E: Engine> Upstream<E> {
         self.limits == *limits
     }
 
-    fn take_idle(self: &Rc<Self>, now: Moment) -> Option<UpstreamConnection<E>> {
+    fn take_idle(self: &Rc<Self>, now: Moment) -> Option<Box<UpstreamConnection<E>>> {
         loop {
             // The newest first: the others grow old and are closed, so that the pool shrinks with the load.
-            let mut idle = self.idle.borrow_mut().pop_back()?;
-            let permit = Permit { upstream: self.clone(), counted: true };
-            if now.since(idle.since) < self.limits.idle && idle.inbound.is_quiet() {
-                let Idle { inbound, writer, .. } = idle;
+            let mut connection = self.idle.borrow_mut().pop_back()?;
+            connection.permit = Permit { upstream: Some(self.clone()) };
+            if now.since(connection.since) < self.limits.idle && connection.inbound.is_quiet() {
                 self.counters.upstream_reuses.increment();
-                return Some(UpstreamConnection { inbound, writer, reused: true, permit });
+                return Some(connection);
             }
         }
     }
@@ -181,7 +178,7 @@ impl<E: Engine> Upstream<E> {
         (self.open.get() < self.limits.connections_max.get()).then(|| {
             self.open.set(self.open.get() + 1);
             self.counters.upstream_open.increment();
-            Permit { upstream: self.clone(), counted: true }
+            Permit { upstream: Some(self.clone()) }
         })
     }
 
@@ -196,17 +193,18 @@ impl<E: Engine> Upstream<E> {
         timer: &mut Timer,
         timeouts: &Timeouts,
         permit: Permit<E>,
-    ) -> Result<UpstreamConnection<E>, UpstreamFault> {
+    ) -> Result<Box<UpstreamConnection<E>>, UpstreamFault> {
         let address = self.replica.address.ok_or(UpstreamFault::ConnectFailed)?;
         let deadline = engine.handle().now() + timeouts.connect;
         self.counters.upstream_connects.increment();
         match engine::connect(engine, address, timer, deadline).await {
-            Ok(connection) => Ok(UpstreamConnection {
+            Ok(connection) => Ok(Box::new(UpstreamConnection {
                 inbound: Inbound::new(connection.reader, engine.handle().buffers().clone()),
                 writer: connection.writer,
                 reused: false,
+                since: engine.handle().now(),
                 permit,
-            }),
+            })),
             Err(error) => {
                 self.counters.upstream_connect_failures.increment();
                 Err(match error {
@@ -254,27 +252,25 @@ impl<E: Engine> Upstream<E> {
 
 /// The right to have one connection open.
 struct Permit<E: Engine> {
-    upstream: Rc<Upstream<E>>,
-    counted: bool,
+    /// Absent while the connection is in the pool, which would else own itself: there it is counted all the same.
+    upstream: Option<Rc<Upstream<E>>>,
 }
 
 impl<E: Engine> Permit<E> {
     /// Gives the right up without closing: the connection stays open and counted, in the pool.
-    fn keep_counted(mut self) {
-        self.counted = false;
+    fn keep_counted(&mut self) {
+        self.upstream = None;
     }
 }
 
 impl<E: Engine> Drop for Permit<E> {
     fn drop(&mut self) {
-        if !self.counted {
-            return;
-        }
-        self.upstream.uncount();
-        if let Some(waiter) = self.upstream.next_waiter() {
-            match self.upstream.permit() {
+        let Some(upstream) = self.upstream.take() else { return };
+        upstream.uncount();
+        if let Some(waiter) = upstream.next_waiter() {
+            match upstream.permit() {
                 Some(permit) => waiter.grant(Grant::Permit(permit)),
-                None => self.upstream.put_back(waiter),
+                None => upstream.put_back(waiter),
             }
         }
     }
@@ -283,11 +279,7 @@ impl<E: Engine> Drop for Permit<E> {
 /// What a waiting request gets.
 enum Grant<E: Engine> {
     /// A connection that another exchange gave back.
-    Connection {
-        connection: Box<UpstreamConnection<E>>,
-        /// When it was given back.
-        since: Moment,
-    },
+    Connection(Box<UpstreamConnection<E>>),
     /// The right to make one.
     Permit(Permit<E>),
 }
@@ -346,8 +338,9 @@ impl<E: Engine> Drop for Place<E> {
             return;
         }
         let unused = self.waiter.grant.borrow_mut().take();
-        if let Some(Grant::Connection { connection, since }) = unused {
-            self.upstream.release(*connection, since);
+        if let Some(Grant::Connection(connection)) = unused {
+            let since = connection.since;
+            self.upstream.release(connection, since);
         }
     }
 }

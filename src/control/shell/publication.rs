@@ -129,13 +129,12 @@ impl Publication {
 
     /// The awaited instances that no core uses any more.
     ///
-    /// A core raises `in_flight` in the same step in which it picks, and its oldest generation rises only when every
-    /// pick of an older one is over or counted. So once the oldest generation has come to that of the removal, a pick of
-    /// the instance is in the count or did not happen; the generation has to be read first.
+    /// A core raises `in_flight` in the same step in which it takes up the newest generation and picks. So once its
+    /// generation has come to that of the removal, a pick of the instance is in the count or did not happen; the
+    /// generation has to be read first.
     pub(super) fn idle(&mut self) -> Vec<InstanceId> {
         let cores = &self.shared.cores;
-        let oldest =
-            cores.iter().map(|core| core.counters.oldest_generation.value()).min().unwrap_or(u64::MAX);
+        let oldest = cores.iter().map(|core| core.counters.generation.value()).min().unwrap_or(u64::MAX);
         let is_idle = |awaited: &Awaited| {
             oldest >= awaited.generation && awaited.replica.counts.sum(|counts| &counts.in_flight) == 0
         };
@@ -260,12 +259,12 @@ mod tests {
         let mut publication = publication();
         let core = publication.shared.cores[0].counters.clone();
         let old = replica(&publication);
-        core.oldest_generation.set(publication.published.current().generation);
+        core.generation.set(publication.published.current().generation);
         old.counts.of_core(0).in_flight.set(1);
         let generation = publication.publish(served_by(None)).unwrap();
         assert_eq!(publication.await_idle(OLD), None);
         assert!(publication.idle().is_empty(), "it may still be picked");
-        core.oldest_generation.set(generation);
+        core.generation.set(generation);
         assert!(publication.idle().is_empty(), "a request is under way");
         old.counts.of_core(0).in_flight.set(0);
         assert_eq!(publication.idle(), [OLD]);

@@ -121,10 +121,9 @@ async fn take_out(stage: &Stage, way: Way, patience: Patience) {
     let generation = stage.snapshot().generation;
     let is_safe = |leaver: &Replica| match patience {
         Patience::Hurries => true,
-        Patience::OnlyForGenerations => stage.counters.oldest_generation.value() >= generation,
+        Patience::OnlyForGenerations => stage.counters.generation.value() >= generation,
         Patience::Waits => {
-            stage.counters.oldest_generation.value() >= generation
-                && leaver.counts.sum(|core| &core.in_flight) == 0
+            stage.counters.generation.value() >= generation && leaver.counts.sum(|core| &core.in_flight) == 0
         }
     };
     while !is_safe(&leaver) {
