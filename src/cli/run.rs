@@ -24,7 +24,7 @@ use crate::base::time::Moment;
 use crate::config::{Config, LogLevel};
 use crate::control::machine::Machine;
 use crate::control::{self, Carrier, Control, CoreLink, Parts, RunInfo, Shared, Stopped};
-use crate::engine::socket;
+use crate::engine::{memory, socket};
 use crate::placement::{Published, Snapshot};
 
 /// Observations that may wait for the control thread.
@@ -44,6 +44,9 @@ pub(super) fn run(path: &Path) -> Result<ExitCode, Failure> {
 /// engine fails here, before the first request.
 pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     start_log(config);
+    if let Err(error) = memory::use_small_pages() {
+        tracing::debug!("huge pages stay in use, which takes more memory: {error}");
+    }
     let descriptors = limits::raise_descriptors();
     let cores = config.cores.unwrap_or_else(cores::available);
     let engine = cores::choose(config.engine)?;

@@ -22,6 +22,7 @@ mod error;
 pub mod executor;
 mod inbound;
 pub mod io_uring;
+pub mod memory;
 pub mod outbound;
 pub mod simulated;
 pub mod socket;
