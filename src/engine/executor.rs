@@ -60,10 +60,9 @@ struct Local {
 }
 
 struct Slot {
-    /// Absent while the task runs.
-    task: Option<Task>,
+    /// Absent while the task runs, both: so that neither is copied, and a waker's copy is a locked instruction.
+    task: Option<(Task, Waker)>,
     waking: Arc<Waking>,
-    waker: Waker,
 }
 
 /// What other threads may reach of an executor.
@@ -130,7 +129,7 @@ impl Handle {
     /// Wakes every task: for a change that concerns all and is too rare for a list of those who wait for it.
     pub fn wake_all(&self) {
         for (_, slot) in self.0.tasks.borrow().iter() {
-            slot.waker.wake_by_ref();
+            slot.waking.wake_by_ref();
         }
     }
 
@@ -149,7 +148,7 @@ impl Handle {
         });
         let waker = Waker::from(waking.clone());
         self.0.ready.borrow_mut().push_back(entry.key());
-        entry.insert(Slot { task: Some(Box::pin(task)), waking, waker });
+        entry.insert(Slot { task: Some((Box::pin(task), waker)), waking });
     }
 
     /// Runs `main` and the tasks that it spawns until `main` is done; then drops the tasks that are left.
@@ -198,19 +197,20 @@ impl Handle {
 
     /// Polls one task. It is taken out of its slot meanwhile, so that it may spawn others.
     fn run_task(&self, key: usize) {
-        let (mut task, waker) = {
+        let mut running = {
             let mut tasks = self.0.tasks.borrow_mut();
             // A waker may outlive its task; the key may even belong to another task by now, for which the poll is
             // merely one too many.
             let Some(slot) = tasks.get_mut(key) else { return };
-            let Some(task) = slot.task.take() else { return };
+            let Some(running) = slot.task.take() else { return };
             slot.waking.queued.store(false, Ordering::Relaxed);
-            (task, slot.waker.clone())
+            running
         };
-        match task.as_mut().poll(&mut Context::from_waker(&waker)) {
+        let (task, waker) = &mut running;
+        match task.as_mut().poll(&mut Context::from_waker(waker)) {
             Poll::Pending => {
                 if let Some(slot) = self.0.tasks.borrow_mut().get_mut(key) {
-                    slot.task = Some(task);
+                    slot.task = Some(running);
                 }
             }
             Poll::Ready(()) => {

@@ -13,6 +13,7 @@ mod framing;
 mod harness;
 mod json_keys;
 mod load;
+mod memory;
 mod nginx;
 mod pools;
 mod refusals;
@@ -101,6 +102,11 @@ suite! { [epoll io_uring] {
     load:
         a_killed_replica_costs_its_clients_nothing,
         a_killed_replica_never_doubles_a_post;
+    memory:
+        a_waiting_connection_is_small,
+        a_head_in_parts_is_bounded,
+        an_answer_that_nobody_reads_is_bounded,
+        bodies_stalled_both_ways_are_bounded;
     nginx:
         files_come_through_byte_by_byte;
     commands:

@@ -211,8 +211,12 @@ impl Readiness {
 
     fn set(&self) {
         self.ready.set(true);
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
+        // It stays for the next wait, most often of the same task: a new copy would cost two locked instructions. Nothing is
+        // borrowed while it is called, since it may be anybody's.
+        let waker = self.waker.take();
+        if let Some(waker) = waker {
+            waker.wake_by_ref();
+            self.waker.borrow_mut().get_or_insert(waker);
         }
     }
 

@@ -241,6 +241,14 @@ impl Proxy {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("kilobytes") * 1024
     }
 
+    /// The memory that it holds and that is no file's, in bytes.
+    pub(crate) fn anonymous_memory(&self) -> u64 {
+        let path = format!("/proc/{}/smaps_rollup", self.process.id());
+        let sums = fs::read_to_string(path).expect("its memory");
+        let line = sums.lines().find_map(|line| line.strip_prefix("Anonymous:")).expect("a sum");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("kilobytes") * 1024
+    }
+
     /// Waits until it has ended.
     pub(crate) fn wait(self) -> Ended {
         self.process.wait()
