@@ -197,7 +197,8 @@ impl<E: Engine> Client<E> {
         if !progress.is_worth_parsing(bytes, limits)? {
             return Ok(None);
         }
-        let parse = request::parse(core, bytes, &self.peer, began)?;
+        let writer = &self.writer;
+        let parse = request::parse(core, bytes, &self.peer, || writer.local_address(), began)?;
         let found = progress.take(parse, bytes, limits)?;
         Ok(found.map(|(request, length)| {
             self.inbound.consume(length);

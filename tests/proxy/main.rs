@@ -35,6 +35,7 @@ suite! { [epoll io_uring] {
         what_a_trusted_peer_says_of_a_request_is_passed_on,
         the_fields_of_where_a_request_came_from_are_the_configurations,
         a_client_behind_a_trusted_peer_is_placed_by_its_own_address,
+        a_request_without_host_is_meant_for_the_address_that_it_came_to,
         fields_of_one_connection_stay_on_it,
         every_answer_has_one_date,
         messages_are_signed_as_the_configuration_says,
