@@ -130,6 +130,10 @@ fn numbers_out_of_their_range() {
         ("client.body_rate_window_ms = 0", (1, "client.body_rate_window_ms", "must be at least 1")),
         ("client.head_bytes_max = 100", (1, "client.head_bytes_max", "must be at least 1024")),
         ("client.connections_max = 0", (1, "client.connections_max", "must be at least 1")),
+        (
+            "client.connections_per_address = 0",
+            (1, "client.connections_per_address", "leave it out for no limit"),
+        ),
         ("drain.lame_duck_ms = -1", (1, "drain.lame_duck_ms", "must be at least 0")),
         ("drain.timeout_ms = 0", (1, "drain.timeout_ms", "must be at least 1")),
     ];

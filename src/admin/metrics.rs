@@ -11,7 +11,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 use super::Operator;
-use crate::base::core_counters::{Counts, Phase};
+use crate::base::core_counters::{ConnectionLimit, Counts, Phase};
 use crate::base::counter::HistogramSum;
 use crate::control::Shared;
 
@@ -28,6 +28,7 @@ pub(super) async fn metrics(State(operator): State<Arc<Operator>>) -> impl IntoR
 fn render(shared: &Shared) -> String {
     let mut page = Page { text: String::new(), shared };
     page.totals();
+    page.refused_connections();
     page.gauges();
     page.answers();
     page.timeouts();
@@ -47,7 +48,7 @@ impl Page<'_> {
         self.total("requests_total", "Requests whose head was read.", |c| c.requests.value());
         self.total("client_bytes_in_total", "Bytes received from clients.", |c| c.client_bytes_in.value());
         self.total("client_bytes_out_total", "Bytes sent to clients.", |c| c.client_bytes_out.value());
-        self.total("connections_accepted_total", "Client connections accepted.", |c| {
+        self.total("connections_accepted_total", "Client connections accepted, also to refuse them.", |c| {
             c.connections_accepted.value()
         });
         self.total("accept_failures_total", "Failures to accept a connection.", |c| {
@@ -76,7 +77,9 @@ impl Page<'_> {
     }
 
     fn gauges(&mut self) {
-        self.per_core("connections_open", "Client connections open now.", |c| c.connections_open.value());
+        self.per_core("connections_open", "Client connections open now that are served.", |c| {
+            c.connections_open.value()
+        });
         self.per_core("exchanges_open", "Exchanges under way now.", |c| c.exchanges_open.value());
         self.per_core("upstream_open", "Upstream connections open now.", |c| c.upstream_open.value());
         self.per_core("generation", "Newest snapshot generation in use.", |c| c.generation.value());
@@ -113,6 +116,16 @@ impl Page<'_> {
         for class in 0..5 {
             let sum = self.sum(|counts| counts.answers[class].value());
             let _ = writeln!(self.text, "ringway_answers_total{{class=\"{}xx\"}} {sum}", class + 1);
+        }
+    }
+
+    fn refused_connections(&mut self) {
+        let help = "Client connections beyond a limit, by its key: answered 503 if they sent a request, else closed.";
+        self.head("connections_refused_total", "counter", help);
+        for limit in ConnectionLimit::ALL {
+            let sum = self.sum(|counts| counts.connections_refused[limit as usize].value());
+            let name = limit.name();
+            let _ = writeln!(self.text, "ringway_connections_refused_total{{limit=\"{name}\"}} {sum}");
         }
     }
 

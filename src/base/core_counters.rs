@@ -53,6 +53,28 @@ impl Phase {
     }
 }
 
+/// Why a client connection is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionLimit {
+    /// The core has as many as it may.
+    OfCore,
+    /// Its address has as many as it may.
+    OfAddress,
+}
+
+impl ConnectionLimit {
+    /// All limits, in the order of their counters.
+    pub const ALL: [ConnectionLimit; 2] = [ConnectionLimit::OfCore, ConnectionLimit::OfAddress];
+
+    /// The key of `[client]` that sets it, which is its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ConnectionLimit::OfCore => "connections_max",
+            ConnectionLimit::OfAddress => "connections_per_address",
+        }
+    }
+}
+
 /// One core's counters, on cache lines of their own.
 #[derive(Debug, Default)]
 pub struct CoreCounters(CachePadded<Counts>);
@@ -76,10 +98,12 @@ pub struct Counts {
     pub client_bytes_in: Counter,
     /// Bytes sent to clients.
     pub client_bytes_out: Counter,
-    /// Client connections accepted.
+    /// Client connections accepted, those included that were refused.
     pub connections_accepted: Counter,
-    /// Client connections open now (a gauge).
+    /// Client connections open now that are served (a gauge).
     pub connections_open: Counter,
+    /// Client connections that were refused, by [`ConnectionLimit`].
+    pub connections_refused: [Counter; ConnectionLimit::ALL.len()],
     /// Failures to accept: descriptors or memory were short.
     pub accept_failures: Counter,
     /// Exchanges under way now (a gauge).

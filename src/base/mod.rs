@@ -1,5 +1,6 @@
 //! What every layer may use: time, policies, counters, mailboxes, health bits. Imports nothing of the project.
 
+pub mod address_counts;
 pub mod algorithm;
 pub mod calendar;
 pub mod command_template;

@@ -57,6 +57,10 @@ pub struct ClientLimits {
     pub head_bytes_max: usize,
     /// The most client connections of all cores together; `None`: as many as there are descriptors.
     pub connections_max: Option<NonZeroUsize>,
+    /// The most connections of one client address, over all cores; `None`: no other limit than on all connections. All
+    /// addresses of an IPv6 network of 64 bits are one. Trusted peers are exempt: they are proxies, behind which any number
+    /// of clients may be.
+    pub connections_per_address: Option<NonZeroUsize>,
 }
 
 impl Default for ClientLimits {
@@ -69,6 +73,7 @@ impl Default for ClientLimits {
             write: Duration::from_secs(30),
             head_bytes_max: 32 * 1024,
             connections_max: None,
+            connections_per_address: None,
         }
     }
 }

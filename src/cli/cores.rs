@@ -12,11 +12,13 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::sync::mpsc;
 
 use super::Failure;
+use super::limits::Connections;
+use crate::base::address_counts::AddressCounts;
 use crate::base::forwarding::ForwardingPolicy;
 use crate::base::policy::ClientLimits;
 use crate::config::EngineChoice;
 use crate::control::Shared;
-use crate::dataplane::{CoreSettings, DrainReport, run_core};
+use crate::dataplane::{Capacity, CoreSettings, DrainReport, run_core};
 use crate::engine::epoll::Epoll;
 use crate::engine::io_uring::{self, IoUring};
 use crate::placement::{Observation, Published};
@@ -76,7 +78,17 @@ pub(super) struct Plan {
     pub(super) cores: NonZeroUsize,
     pub(super) client: ClientLimits,
     pub(super) forwarding: ForwardingPolicy,
-    pub(super) connections_max: u64,
+    pub(super) connections: Connections,
+}
+
+impl Plan {
+    /// Where the cores count together how many connections each client address has, if that is limited.
+    fn addresses(&self) -> Option<Arc<AddressCounts>> {
+        let in_all = usize::try_from(self.connections.max).unwrap_or(usize::MAX);
+        self.client
+            .connections_per_address
+            .map(|per_address| Arc::new(AddressCounts::new(per_address, in_all)))
+    }
 }
 
 /// The running threads.
@@ -109,6 +121,7 @@ impl CoreThreads {
     ) -> Result<(Self, mpsc::UnboundedReceiver<usize>), Failure> {
         let (report, ended) = mpsc::unbounded_channel();
         let cpus = cpus();
+        let addresses = plan.addresses();
         let mut threads = Vec::new();
         for (index, (listeners, link)) in listeners.into_iter().zip(&shared.cores).enumerate() {
             let settings = CoreSettings {
@@ -116,7 +129,11 @@ impl CoreThreads {
                 cores: plan.cores,
                 client: plan.client,
                 forwarding: plan.forwarding.clone(),
-                connections_max: share(plan.connections_max, index, plan.cores),
+                capacity: Capacity {
+                    connections_max: share(plan.connections.max, index, plan.cores),
+                    surplus_max: share(plan.connections.surplus, index, plan.cores),
+                    addresses: addresses.clone(),
+                },
                 snapshots: published.subscribe(),
                 mailbox: link.mailbox.clone(),
                 observations: observe.clone(),

@@ -53,11 +53,15 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let listeners = listen(config, cores)?;
     let operator = operator_listener(config)?;
 
-    let connections_max =
-        config.client.connections_max.map_or(limits::connections(descriptors), |max| max.get() as u64);
+    let connections = limits::connections(descriptors, cores, config.client.connections_max);
     let listen = listeners.iter().take(1).flatten().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
-    let info = RunInfo { engine: engine.name(), descriptors_max: descriptors, connections_max, listen };
-    tracing::info!(engine = info.engine, cores, descriptors, connections_max, "starting");
+    let info = RunInfo {
+        engine: engine.name(),
+        descriptors_max: descriptors,
+        connections_max: connections.max,
+        listen,
+    };
+    tracing::info!(engine = info.engine, cores, descriptors, connections_max = connections.max, "starting");
     let started = Instant::now();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let owned = Owned::open(config, &runtime)?;
@@ -78,7 +82,7 @@ pub(super) fn serve(config: &Config) -> Result<ExitCode, Failure> {
     let shared = Arc::new(Shared::new(info, links, published.reader()));
 
     let plan =
-        Plan { engine, cores, client: config.client, forwarding: config.forwarding.clone(), connections_max };
+        Plan { engine, cores, client: config.client, forwarding: config.forwarding.clone(), connections };
     let (threads, ended) = CoreThreads::start(&plan, listeners, &shared, &published, &observe)?;
     let (callers, calls) = control::calls();
     let parts = Parts {

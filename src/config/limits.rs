@@ -106,6 +106,11 @@ pub(super) fn client(section: &mut Section<'_>) -> ClientLimits {
             "write the size of the largest request head in bytes",
         ),
         connections_max: count(section, "connections_max", "write how many clients may be connected at once"),
+        connections_per_address: count(
+            section,
+            "connections_per_address",
+            "write how many connections one client address may have at once; leave it out for no limit",
+        ),
     }
 }
 

@@ -115,6 +115,7 @@ fn every_key_is_read() {
         write: millis(4),
         head_bytes_max: 8192,
         connections_max: NonZeroUsize::new(5),
+        connections_per_address: NonZeroUsize::new(4),
     };
     assert_eq!(config.client, client);
     let forwarding = ForwardingPolicy {

@@ -9,6 +9,7 @@ use super::core::{Core, Lifecycle};
 use super::exchange::Exchange;
 use super::refusal::{self, Refusal};
 use super::request::{self, Asked, Request};
+use crate::base::address_counts::Counted;
 use crate::base::core_counters::Phase;
 use crate::base::time::Moment;
 use crate::engine::{self, Accepted, Engine, Filled, Inbound, IoError, Timer, Writer, yield_now};
@@ -54,13 +55,14 @@ pub(super) enum After {
     Close,
 }
 
-/// Serves the requests of a connection until it ends.
+/// Serves the requests of a connection until it ends. `place` is its own among those of its address.
 pub(super) fn serve<E: Engine>(
     core: Rc<Core<E>>,
     accepted: Accepted<E::Reader, E::Writer>,
+    place: Option<Counted>,
 ) -> impl Future<Output = ()> {
     // Counted now, not when the task first runs: the listener looks at the count before it accepts the next.
-    let open = OpenConnection::new(&core);
+    let open = OpenConnection::new(&core, place);
     let mut client = Client::new(&core, accepted);
     // The client is borrowed below: one that is moved into a future takes its room twice.
     async move {
@@ -70,7 +72,7 @@ pub(super) fn serve<E: Engine>(
 }
 
 impl<E: Engine> Client<E> {
-    fn new(core: &Core<E>, accepted: Accepted<E::Reader, E::Writer>) -> Self {
+    pub(super) fn new(core: &Core<E>, accepted: Accepted<E::Reader, E::Writer>) -> Self {
         let handle = core.engine.handle();
         Client {
             inbound: Inbound::new(accepted.connection.reader, handle.buffers().clone()),
@@ -201,7 +203,8 @@ impl<E: Engine> Client<E> {
         if !progress.is_worth_parsing(bytes, limits)? {
             return Ok(None);
         }
-        let parse = request::parse(core, bytes, &self.peer, began)?;
+        let writer = &self.writer;
+        let parse = request::parse(core, bytes, &self.peer, || writer.local_address(), began)?;
         let found = progress.take(parse, bytes, limits)?;
         Ok(found.map(|(request, length)| {
             self.inbound.consume(length);
@@ -215,6 +218,10 @@ impl<E: Engine> Client<E> {
         if !refusal.status.is_success() && refusal.status != StatusCode::NOT_FOUND {
             core.counters.bad_requests.increment();
         }
+        self.send_refusal(core, refusal).await
+    }
+
+    pub(super) async fn send_refusal(&mut self, core: &Core<E>, refusal: Refusal) -> After {
         self.writer.buffer().extend_from_slice(&refusal.answer);
         self.finish_own(core, refusal.status, refusal.persistence).await
     }
@@ -261,7 +268,7 @@ impl<E: Engine> Client<E> {
     }
 
     /// Ends our side, and reads for a while what the client still sends.
-    async fn linger(&mut self, core: &Core<E>) {
+    pub(super) async fn linger(&mut self, core: &Core<E>) {
         self.writer.shutdown();
         let deadline = core.now() + LINGER;
         let mut discarded = 0;
@@ -300,19 +307,19 @@ enum Unread {
 /// Counts a connection while it is open.
 struct OpenConnection<E: Engine> {
     core: Rc<Core<E>>,
+    place: Option<Counted>,
 }
 
 impl<E: Engine> OpenConnection<E> {
-    fn new(core: &Rc<Core<E>>) -> Self {
-        core.counters.connections_accepted.increment();
-        core.counters.connections_open.increment();
-        OpenConnection { core: core.clone() }
+    fn new(core: &Rc<Core<E>>, place: Option<Counted>) -> Self {
+        core.admission.serving_begins();
+        OpenConnection { core: core.clone(), place }
     }
 }
 
 impl<E: Engine> Drop for OpenConnection<E> {
     fn drop(&mut self) {
-        self.core.counters.connections_open.decrement();
+        self.core.admission.serving_ends(self.place.take());
         self.core.connection_closed();
     }
 }
@@ -325,7 +332,7 @@ mod tests {
     use super::*;
     use crate::base::core_counters::CoreCounters;
     use crate::base::policy::ClientLimits;
-    use crate::dataplane::CoreSettings;
+    use crate::dataplane::{Capacity, CoreSettings};
     use crate::engine::epoll::Epoll;
     use crate::engine::{accept, connect, socket};
     use crate::placement::{Published, Snapshot};
@@ -337,7 +344,7 @@ mod tests {
             cores: NonZeroUsize::MIN,
             client: ClientLimits::default(),
             forwarding: Default::default(),
-            connections_max: 1,
+            capacity: Capacity { connections_max: 1, surplus_max: 1, addresses: None },
             snapshots: published.subscribe(),
             mailbox: Arc::default(),
             observations: crossbeam::channel::bounded(1).0,
@@ -362,7 +369,7 @@ mod tests {
             let mut client: Client<Epoll> = Client::new(&core, accepted);
             let exchanging = size_of_val(&client.converse(&core));
             let accepted = Accepted { connection: near, peer: address };
-            (size_of_val(&serve(core, accepted)), exchanging)
+            (size_of_val(&serve(core, accepted, None)), exchanging)
         });
         println!("waiting {waiting}, exchanging {exchanging} bytes");
         assert!(waiting <= 512, "a waiting connection's task takes {waiting} bytes");

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crossbeam::channel::Sender;
 
+use super::admission::{Admission, Capacity};
 use super::date::DateText;
 use super::load::Loads;
 use super::upstream::Upstream;
@@ -37,8 +38,8 @@ pub struct CoreSettings {
     pub client: ClientLimits,
     /// How requests and answers are marked on their way.
     pub forwarding: ForwardingPolicy,
-    /// Client connections of this core at most.
-    pub connections_max: usize,
+    /// How many client connections this core may have.
+    pub capacity: Capacity,
     /// The snapshots that the core follows.
     pub snapshots: Subscriber,
     /// What the control thread says to this core.
@@ -59,7 +60,7 @@ pub(super) struct Core<E: Engine> {
     pub(super) client: ClientLimits,
     pub(super) forwarding: ForwardingPolicy,
     pub(super) request_ids: Option<RequestIds>,
-    pub(super) connections_max: usize,
+    pub(super) admission: Admission,
     pub(super) head_limits: HeadLimits,
     pub(super) counters: Arc<CoreCounters>,
     pub(super) mailbox: Arc<Mailbox>,
@@ -73,7 +74,6 @@ pub(super) struct Core<E: Engine> {
     /// Listeners that are open.
     pub(super) listening: Cell<usize>,
     drained: RefCell<Option<Waker>>,
-    room: RefCell<Option<Waker>>,
 }
 
 /// How far a core is on its way to its end.
@@ -104,7 +104,7 @@ pub(super) struct ServiceView<E: Engine> {
 
 impl<E: Engine> Core<E> {
     pub(super) fn new(engine: E, settings: CoreSettings) -> Self {
-        let CoreSettings { index, cores, client, connections_max, mut snapshots, .. } = settings;
+        let CoreSettings { index, cores, client, capacity, mut snapshots, .. } = settings;
         let view = View::new(snapshots.current().clone(), None, &settings.counters, (index, cores));
         let request_id = settings.forwarding.request_id.as_ref();
         let date = DateText::new(engine.handle());
@@ -115,7 +115,7 @@ impl<E: Engine> Core<E> {
             client,
             request_ids: request_id.map(|policy| RequestIds::new(policy, settings.seed)),
             forwarding: settings.forwarding,
-            connections_max,
+            admission: Admission::new(capacity, settings.counters.clone()),
             head_limits: HeadLimits { head_bytes_max: client.head_bytes_max, ..HeadLimits::default() },
             counters: settings.counters,
             mailbox: settings.mailbox,
@@ -129,7 +129,6 @@ impl<E: Engine> Core<E> {
             date,
             listening: Cell::new(0),
             drained: RefCell::default(),
-            room: RefCell::default(),
         };
         core.counters.generation.set(core.view.borrow().snapshot.generation);
         core
@@ -190,18 +189,9 @@ impl<E: Engine> Core<E> {
         state
     }
 
-    /// Ready while there is room for another client connection.
-    pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.counters.connections_open.value() < self.connections_max as u64 {
-            return Poll::Ready(());
-        }
-        *self.room.borrow_mut() = Some(context.waker().clone());
-        Poll::Pending
-    }
-
-    /// Ready once no listener and no client connection is open.
+    /// Ready once no listener and no client connection is open, served or not.
     pub(super) fn poll_drained(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.counters.connections_open.value() == 0 && self.listening.get() == 0 {
+        if self.admission.open() == 0 && self.listening.get() == 0 {
             return Poll::Ready(());
         }
         *self.drained.borrow_mut() = Some(context.waker().clone());
@@ -210,8 +200,8 @@ impl<E: Engine> Core<E> {
 
     /// A client connection or a listener was closed.
     pub(super) fn connection_closed(&self) {
-        let waiting = [self.room.borrow_mut().take(), self.drained.borrow_mut().take()];
-        for waker in waiting.into_iter().flatten() {
+        self.admission.wake_listeners();
+        if let Some(waker) = self.drained.borrow_mut().take() {
             waker.wake();
         }
     }

@@ -4,8 +4,9 @@ use std::fmt::Display;
 
 use super::core::{Core, Lifecycle};
 use super::request::Asked;
+use crate::base::core_counters::ConnectionLimit;
 use crate::engine::{Engine, Scratch};
-use crate::message::{ConnectionOptions, RequestHead, StatusCode};
+use crate::message::{ConnectionOptions, RequestHead, StatusCode, connection_options};
 use crate::proxy::answer::Persistence;
 use crate::proxy::own_answer::{Asker, detail, write_own};
 use crate::proxy::request_id::Id;
@@ -38,6 +39,24 @@ impl Refusal {
         let goes_on = core.phase.get() == Lifecycle::Serving;
         let persistence = if goes_on { persistence } else { Persistence::Close };
         Refusal::write(core, status, Asker::of_head(head), brought, persistence, &detail(status))
+    }
+
+    /// The refusal of a connection beyond `limit`, which nginx answers with the same status; of its first request the head
+    /// is known if that could be read.
+    #[cold]
+    pub(super) fn surplus<E: Engine>(
+        core: &Core<E>,
+        head: Option<&RequestHead<'_>>,
+        limit: ConnectionLimit,
+    ) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        let why = format_args!("there are more connections than client.{} allows", limit.name());
+        let Some(head) = head else {
+            return Refusal::write(core, status, Asker::default(), None, Persistence::Close, &why);
+        };
+        let options = connection_options(&head.fields).unwrap_or_default();
+        let brought = core.request_ids.as_ref().and_then(|ids| ids.brought(&head.fields, &options));
+        Refusal::write(core, status, Asker::of_head(head), brought, Persistence::Close, &why)
     }
 
     fn write<E: Engine>(

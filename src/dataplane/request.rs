@@ -1,5 +1,6 @@
 //! A client's request, read and routed.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::core::{Core, ServiceView};
@@ -10,7 +11,8 @@ use crate::base::time::Moment;
 use crate::engine::{Engine, Inbound, Reader, Scratch, Writer};
 use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
 use crate::message::{
-    ConnectionOptions, MessageBodyLength, Method, RequestHead, StatusCode, Version, connection_options,
+    Authority, ConnectionOptions, MessageBodyLength, Method, RequestHead, StatusCode, Version,
+    connection_options,
 };
 use crate::proxy::answer::Persistence;
 use crate::proxy::forward::{self, ForwardedFrom};
@@ -60,18 +62,41 @@ pub(super) struct RequestBody {
 /// What a parse of a client's bytes came to.
 pub(super) type Parsed<E> = Parse<Result<Request<E>, Refusal>>;
 
-/// Parses the head of a request at the beginning of `bytes`, routes it, and writes the head that goes to a replica.
+/// Parses the head of a request at the beginning of `bytes`, routes it, and writes the head that goes to a replica. `local`
+/// is asked for our end of its connection if it says nowhere whom it is meant for.
 pub(super) fn parse<E: Engine>(
     core: &Core<E>,
     bytes: &[u8],
     peer: &Peer,
+    local: impl FnOnce() -> Option<SocketAddr>,
     began: Moment,
 ) -> Result<Parsed<E>, HeadError> {
     let mut fields = core.fields.borrow_mut();
     Ok(match h1::parse_request(bytes, &mut fields, &core.head_limits)? {
         Parse::Partial => Parse::Partial,
-        Parse::Complete { head, length } => Parse::Complete { head: admit(core, &head, peer, began), length },
+        Parse::Complete { head, length } if head.authority().is_some() => {
+            Parse::Complete { head: admit(core, &head, peer, began), length }
+        }
+        Parse::Complete { head, length } => {
+            let authority = local().map(authority_of).unwrap_or_default();
+            let head = head.or_authority(Authority::parse(authority.as_bytes()).ok());
+            Parse::Complete { head: admit(core, &head, peer, began), length }
+        }
     })
+}
+
+/// What a request of HTTP/1.0 without Host is taken to be meant for: the address that its client has connected to, as a
+/// URI has it. Replicas need some name, since nginx and Apache refuse an empty one; this is the one that the client knows
+/// (RFC 9112 3.3), leads back to where it came from if a replica makes a link of it, and is the same for all attempts.
+#[cold]
+fn authority_of(local: SocketAddr) -> String {
+    // Without the zone of IPv6, which means something to this machine only.
+    let local = SocketAddr::new(local.ip(), local.port());
+    let text = local.to_string();
+    match text.strip_suffix(":80") {
+        Some(host) => host.to_owned(),
+        None => text,
+    }
 }
 
 fn admit<E: Engine>(
@@ -195,5 +220,26 @@ impl RequestBody {
         let moved = self.relay.move_available(inbound, writer, Some(&mut self.kept))?;
         self.finished = moved == Moved::End;
         Ok(moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_an_authority_as_a_uri_has_it() {
+        let cases = [
+            ("192.0.2.1:8080", "192.0.2.1:8080"),
+            ("192.0.2.1:80", "192.0.2.1"),
+            ("192.0.2.1:180", "192.0.2.1:180"),
+            ("[2001:db8::80]:80", "[2001:db8::80]"),
+            ("[fe80::1%2]:8080", "[fe80::1]:8080"),
+        ];
+        for (address, expected) in cases {
+            let authority = authority_of(address.parse().unwrap());
+            assert_eq!(authority, expected);
+            assert!(Authority::parse(authority.as_bytes()).is_ok(), "{authority}");
+        }
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::client::serve;
 use super::core::{Core, CoreSettings, Lifecycle, SWEEP_INTERVAL};
+use super::turn_away::turn_away;
 use crate::base::mailbox::CoreMessage;
 use crate::base::time::Moment;
-use crate::engine::{Engine, IoError, Listener};
+use crate::engine::{Accepted, Engine, IoError, Listener, yield_now};
 
 /// How long a listener waits after descriptors or memory ran out, before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -57,7 +58,7 @@ async fn drain<E: Engine>(core: &Rc<Core<E>>, lame_duck: Duration, timeout: Dura
     })
     .await;
     core.retire_upstreams();
-    DrainReport { connections_cut: core.counters.connections_open.value() }
+    DrainReport { connections_cut: core.admission.open() }
 }
 
 /// Accepts connections until the core drains; then what the kernel has queued, and closes.
@@ -72,16 +73,13 @@ async fn accept<E: Engine>(core: Rc<Core<E>>, mut listener: E::Listener) {
                     listener.stop();
                 }
             } else {
-                std::task::ready!(core.poll_room(context));
+                std::task::ready!(core.admission.poll_room(context));
             }
             listener.poll_accept(context)
         })
         .await;
         match accepted {
-            Ok(Some(accepted)) => {
-                let task = serve(core.clone(), accepted);
-                core.engine.handle().spawn(task);
-            }
+            Ok(Some(accepted)) => admit(&core, accepted).await,
             Ok(None) => break,
             Err(IoError::Exhausted) => {
                 core.counters.accept_failures.increment();
@@ -93,6 +91,27 @@ async fn accept<E: Engine>(core: Rc<Core<E>>, mut listener: E::Listener) {
     }
     core.listening.set(core.listening.get() - 1);
     core.connection_closed();
+}
+
+/// Serves a connection, or has it told that it is not.
+async fn admit<E: Engine>(core: &Rc<Core<E>>, accepted: Accepted<E::Reader, E::Writer>) {
+    core.counters.connections_accepted.increment();
+    let handle = core.engine.handle();
+    let address = accepted.peer.ip().to_canonical();
+    // A trusted peer is a proxy: its connections are those of all its clients, which are its own to limit.
+    match core.admission.admit(address, || core.forwarding.trusts(address)) {
+        Ok(place) => handle.spawn(serve(core.clone(), accepted, place)),
+        // What was queued when the drain began is bounded by the queue, and each is owed an answer.
+        Err(limit) if core.admission.takes_surplus() || core.phase.get() == Lifecycle::Draining => {
+            handle.spawn(turn_away(core.clone(), accepted, limit));
+        }
+        // One address has more than its share, and fills the surplus, too: it must keep nobody else waiting, neither in
+        // the queue nor, by the next ones that are closed at once, on this core.
+        Err(_) => {
+            drop(accepted);
+            yield_now().await;
+        }
+    }
 }
 
 async fn sweep<E: Engine>(core: Rc<Core<E>>) {

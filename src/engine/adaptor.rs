@@ -4,6 +4,7 @@
 //! library may drop its futures as it likes.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -37,6 +38,11 @@ impl<R: Reader, W: Writer> IoStream<R, W> {
     /// Whether nothing has come that was not read. See [`Reader::is_quiet`].
     pub fn is_quiet(&mut self) -> bool {
         self.unread.is_none() && self.reader.is_quiet()
+    }
+
+    /// See [`Writer::local_address`].
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.writer.local_address()
     }
 
     /// Makes the end of the stream a reset. See [`Writer::abort`].

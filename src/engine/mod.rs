@@ -132,6 +132,10 @@ pub trait Writer: 'static {
     /// How many bytes the kernel has taken since the connection began.
     fn taken(&self) -> u64;
 
+    /// The address of this end of the connection: of one that was accepted, what its client has connected to, also where
+    /// the listener takes connections to all addresses. It may be a system call. `None` where the connection is no more.
+    fn local_address(&self) -> Option<SocketAddr>;
+
     /// Ends the stream (FIN) after what was flushed. Nothing may be queued afterwards.
     fn shutdown(&mut self);
 

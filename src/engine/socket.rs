@@ -6,7 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, acceptfrom_with};
+use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// The length of a listener's queue of connections; the kernel caps it at `net.core.somaxconn`.
@@ -63,6 +63,11 @@ pub(super) fn accept(listener: BorrowedFd<'_>, flags: SocketFlags) -> Result<(Ow
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     // The kernel leaves the address out only of what is no IP socket.
     Ok((socket, peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))))
+}
+
+/// The address that a socket is bound to.
+pub(super) fn local_address(socket: BorrowedFd<'_>) -> Option<SocketAddr> {
+    getsockname(socket).ok().and_then(|address| SocketAddr::try_from(address).ok())
 }
 
 /// Makes closing the socket a reset (RST) rather than an end of the stream.

@@ -30,6 +30,12 @@ impl<'a> RequestHead<'a> {
             RequestTarget::Origin { .. } | RequestTarget::Asterisk => self.host_field,
         }
     }
+
+    /// The same head, meant for `authority` if it names none: what that is, is for its recipient to say, in the light of
+    /// the connection on which it came (RFC 9112 3.3).
+    pub fn or_authority(self, authority: Option<Authority<'a>>) -> Self {
+        RequestHead { host_field: self.host_field.or(authority), ..self }
+    }
 }
 
 /// A response's head.

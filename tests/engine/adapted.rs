@@ -95,6 +95,10 @@ impl<R: Reader + Unpin, W: Writer + Unpin> Writer for AdaptedWriter<R, W> {
         self.taken
     }
 
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.stream.borrow().local_address()
+    }
+
     fn shutdown(&mut self) {
         let mut stream = self.stream.borrow_mut();
         let ended = Pin::new(&mut *stream).poll_shutdown(&mut Context::from_waker(Waker::noop()));

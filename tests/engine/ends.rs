@@ -9,6 +9,13 @@ use crate::bench::{Bench, is_broken, until};
 use crate::deadlines::FLOOD_BYTES;
 use crate::peer::{Peer, assert_same, pair, pattern};
 
+pub(crate) async fn an_end_knows_its_address<B: Bench>(bench: Rc<B>) {
+    let (client, server) = pair(&bench).await;
+    let (near, far) = (client.writer.local_address().unwrap(), server.writer.local_address().unwrap());
+    assert_ne!(near, far);
+    assert!(near.port() != 0 && far.port() != 0, "{near} and {far}");
+}
+
 pub(crate) async fn either_peer_may_end_its_stream_and_still_read<B: Bench>(bench: Rc<B>) {
     for client_first in [true, false] {
         let (client, server) = pair(&bench).await;

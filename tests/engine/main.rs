@@ -42,6 +42,7 @@ macro_rules! suite {
                 deadlines::a_connect_that_times_out_leaves_no_socket
                 deadlines::a_connect_is_refused_where_nobody_listens
                 deadlines::an_accept_dropped_by_a_deadline_loses_no_connection
+                ends::an_end_knows_its_address
                 ends::either_peer_may_end_its_stream_and_still_read
                 ends::a_reset_is_seen_by_the_reader_and_stays
                 ends::a_reset_that_the_writer_saw_is_no_end_of_file_to_the_reader

@@ -156,6 +156,10 @@ impl<W: Writer> Writer for RecordWriter<W> {
         self.taken
     }
 
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.inner.local_address()
+    }
+
     fn shutdown(&mut self) {
         self.inner.shutdown();
     }

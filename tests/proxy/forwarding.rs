@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::harness::{Answer, Backend, Engine, Proxy, service};
+use crate::harness::proxy::Attempt;
+use crate::harness::{Answer, Backend, Client, Engine, Proxy, service};
 
 /// The lines of the request as the replica got it; the replica echoes it.
 fn forwarded(proxy: &Proxy, request: &str) -> Vec<String> {
@@ -335,5 +336,28 @@ pub(crate) fn an_invented_id_places_no_request(engine: Engine) {
     for _ in 0..20 {
         assert_eq!(placed("GET /x HTTP/1.1\r\nHost: a\r\n\r\n"), by_path);
         assert_eq!(placed(by_body), by_header);
+    }
+}
+
+pub(crate) fn a_request_without_host_is_meant_for_the_address_that_it_came_to(engine: Engine) {
+    let replica = Backend::echo("a");
+    let text = format!(
+        "engine = \"{}\"\n[listen]\nhttp = \"0.0.0.0:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[proxy]\nforwarded = \"both\"\n{}",
+        engine.0,
+        service("", &[("a", &replica)])
+    );
+    let proxy = Attempt::with_file(engine, &text).outcome().expect("it serves");
+    let port = proxy.http.port();
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        let to = format!("{host}:{port}");
+        let mut client = Client::connect(to.parse().unwrap());
+        client.send("GET / HTTP/1.0\r\n\r\n");
+        let lines: Vec<String> = client.answer().text().lines().map(str::to_owned).collect();
+        assert_once(&lines, &["Host", "Forwarded"]);
+        assert_has(&lines, &["GET / HTTP/1.1", &format!("Host: {to}"), &format!("X-Forwarded-Host: {to}")]);
+        // One that says whom it is meant for is believed.
+        let mut client = Client::connect(to.parse().unwrap());
+        client.send("GET / HTTP/1.0\r\nHost: named.example\r\n\r\n");
+        assert!(client.answer().text().contains("\r\nHost: named.example\r\n"));
     }
 }

@@ -12,6 +12,7 @@ mod framing;
 #[path = "../shared/harness/mod.rs"]
 mod harness;
 mod json_keys;
+mod limits;
 mod load;
 mod memory;
 mod nginx;
@@ -35,6 +36,7 @@ suite! { [epoll io_uring] {
         what_a_trusted_peer_says_of_a_request_is_passed_on,
         the_fields_of_where_a_request_came_from_are_the_configurations,
         a_client_behind_a_trusted_peer_is_placed_by_its_own_address,
+        a_request_without_host_is_meant_for_the_address_that_it_came_to,
         fields_of_one_connection_stay_on_it,
         every_answer_has_one_date,
         messages_are_signed_as_the_configuration_says,
@@ -59,10 +61,19 @@ suite! { [epoll io_uring] {
         a_head_that_drips_is_cut_off,
         a_body_that_stalls_is_cut_off,
         a_body_that_drips_is_cut_off,
-        connections_beyond_the_limit_wait,
         an_idle_connection_is_closed_in_time,
         a_client_that_does_not_read_is_cut_off,
         a_client_that_sips_its_answer_is_cut_off;
+    limits:
+        connections_beyond_the_limit_are_told_so,
+        a_place_that_is_freed_is_used_again,
+        a_silent_connection_beyond_the_limit_is_closed_after_a_second,
+        connections_beyond_the_surplus_wait,
+        an_address_has_its_connections_over_all_cores,
+        a_trusted_peer_may_have_as_many_as_it_likes,
+        an_address_of_ipv6_is_limited_as_well,
+        an_address_that_fills_the_surplus_keeps_nobody_waiting,
+        a_drain_waits_for_those_that_are_told;
     error_answers:
         a_failure_is_told_in_the_form_that_its_client_prefers,
         a_head_request_gets_the_head_of_its_failure,

@@ -133,29 +133,6 @@ pub(crate) fn a_body_that_drips_is_cut_off(engine: Engine) {
     assert_eq!(proxy.metrics().of("timeouts_total{phase=\"request_body\"}"), 2);
 }
 
-pub(crate) fn connections_beyond_the_limit_wait(engine: Engine) {
-    let replica = Backend::echo("a");
-    let proxy = Proxy::start(
-        engine,
-        1,
-        &format!("[client]\nconnections_max = 2\n{}", service("", &[("a", &replica)])),
-    );
-    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut first = [proxy.client(), proxy.client()];
-    for client in &mut first {
-        client.send(request);
-        assert_eq!(client.answer().status, 200);
-    }
-    let mut third = proxy.client();
-    third.send(request);
-    assert!(!third.hears_within(Duration::from_millis(200)), "a third connection is served");
-    let [one, mut two] = first;
-    drop(one);
-    assert_eq!(third.answer().status, 200, "served once there is room");
-    two.send(request);
-    assert_eq!(two.answer().status, 200, "the second one was never disturbed");
-}
-
 pub(crate) fn an_idle_connection_is_closed_in_time(engine: Engine) {
     let replica = Backend::echo("a");
     // Beside and beyond the time for which a connection keeps its memory.

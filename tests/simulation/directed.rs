@@ -1,5 +1,6 @@
 //! Directed scenarios: one thing goes wrong at one place, and every consequence is exact.
 
+mod admission;
 mod body_keys;
 mod body_rates;
 mod bounded_loads;

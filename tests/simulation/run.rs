@@ -87,7 +87,7 @@ async fn play(engine: Simulated, plan: Plan, ledger: Shared) -> (Moment, Reached
     let backends = Backends::new(&engine, &ledger, plan.seed ^ 0xBAC, plan.manners);
     let (spec, door) = set_up_boxes(&engine, &plan);
     (0..plan.replicas).for_each(|number| backends.start(backend_address(number)));
-    let stage = Rc::new(Stage::raise(&engine, spec, plan.client_limits(), 1_000));
+    let stage = Rc::new(Stage::raise(&engine, spec, plan.client_limits()));
     let over = Rc::new(Cell::new(false));
     let chaos = Rc::new(Chaos {
         engine: engine.clone(),

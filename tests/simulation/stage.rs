@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::Receiver;
+use ringway::base::address_counts::AddressCounts;
 use ringway::base::core_counters::{CoreCounters, Phase};
 use ringway::base::counter::Counter;
 use ringway::base::forwarding::ForwardingPolicy;
 use ringway::base::mailbox::{CoreMessage, Mailbox};
 use ringway::base::policy::ClientLimits;
 use ringway::base::replica_counts::Counts;
-use ringway::dataplane::{CoreSettings, DrainReport, run_core};
+use ringway::dataplane::{Capacity, CoreSettings, DrainReport, run_core};
 use ringway::engine::Engine;
 use ringway::engine::simulated::{Network, Simulated};
 use ringway::placement::{Observation, Published, Replica, ReplicaSpec, ServiceSpec, Snapshot};
@@ -23,6 +24,11 @@ use crate::wire::sleep;
 
 /// Observations that may wait for whoever plays the control thread.
 const OBSERVATIONS_MAX: usize = 1024;
+
+/// Client connections of the core, unless its limits name another number.
+const CONNECTIONS_MAX: usize = 1_000;
+/// Connections beyond its limit that the core takes to refuse them.
+pub(crate) const SURPLUS_MAX: usize = 2;
 
 /// Cores that replicas are counted by: the one that runs, and one that a test plays.
 const COUNTED_CORES: usize = 2;
@@ -81,13 +87,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts a core of at most `connections_max` client connections that listens at [`front`].
-    pub(crate) fn raise(
-        engine: &Simulated,
-        spec: ServiceSpec,
-        client: ClientLimits,
-        connections_max: usize,
-    ) -> Stage {
+    /// Starts a core that listens at [`front`].
+    pub(crate) fn raise(engine: &Simulated, spec: ServiceSpec, client: ClientLimits) -> Stage {
         let empty = Snapshot::empty(COUNTED_CORES);
         let published = Published::new(Snapshot::build(vec![spec], Some(&empty)).expect("its members fit"));
         let counted = Counted::default();
@@ -95,12 +96,15 @@ impl Stage {
         let (sender, observations) = crossbeam::channel::bounded(OBSERVATIONS_MAX);
         let counters: Arc<CoreCounters> = Arc::default();
         let mailbox: Arc<Mailbox> = Arc::default();
+        let connections_max = client.connections_max.map_or(CONNECTIONS_MAX, NonZeroUsize::get);
+        let per_address = client.connections_per_address;
+        let addresses = per_address.map(|max| Arc::new(AddressCounts::new(max, connections_max)));
         let settings = CoreSettings {
             index: 0,
             cores: NonZeroUsize::MIN,
             client,
             forwarding: ForwardingPolicy::default(),
-            connections_max,
+            capacity: Capacity { connections_max, surplus_max: SURPLUS_MAX, addresses },
             snapshots: published.subscribe(),
             mailbox: mailbox.clone(),
             observations: sender,

@@ -132,6 +132,10 @@ impl Writer for EpollWriter {
         self.taken
     }
 
+    fn local_address(&self) -> Option<SocketAddr> {
+        socket::local_address(self.source.socket())
+    }
+
     fn shutdown(&mut self) {
         // Not connected any more: then there is nothing to end.
         let _ = shutdown(self.source.socket(), Shutdown::Write);

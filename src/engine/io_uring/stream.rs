@@ -1,5 +1,6 @@
 //! Connections over the driver.
 
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -151,6 +152,10 @@ impl Writer for IoUringWriter {
 
     fn taken(&self) -> u64 {
         self.taken
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        socket::local_address(self.socket.descriptor.as_fd())
     }
 
     fn shutdown(&mut self) {

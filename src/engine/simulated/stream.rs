@@ -1,6 +1,7 @@
 //! The halves of a simulated connection.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -105,6 +106,11 @@ impl Writer for SimulatedWriter {
 
     fn taken(&self) -> u64 {
         self.taken
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        let Socket { world, link, side } = &*self.socket;
+        world.borrow().links.get(link).map(|link| link.address(*side))
     }
 
     fn shutdown(&mut self) {

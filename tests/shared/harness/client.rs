@@ -1,8 +1,10 @@
 //! A client made of a socket: what it sends is written out, what it gets is read strictly.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 use super::clock::PATIENCE;
 use super::message::{Dechunker, Fields, head_length};
@@ -60,6 +62,16 @@ impl Client {
         Client::of(
             TcpStream::connect(address).unwrap_or_else(|error| panic!("connecting to {address}: {error}")),
         )
+    }
+
+    /// A connection from an address of this machine.
+    pub(crate) fn connect_from(from: IpAddr, to: SocketAddr) -> Client {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).expect("a socket");
+        socket
+            .bind(&SocketAddr::new(from, 0).into())
+            .unwrap_or_else(|error| panic!("binding {from}: {error}"));
+        socket.connect(&to.into()).unwrap_or_else(|error| panic!("connecting to {to}: {error}"));
+        Client::of(socket.into())
     }
 
     pub(crate) fn of(stream: TcpStream) -> Client {

@@ -43,7 +43,7 @@ fn idle_connections_of_a_pool_with_new_bounds_are_closed_and_not_counted_any_mor
 fn replicas_that_leave_together_close_in_the_same_order_each_time() {
     let digest = || {
         let engine = ringway::engine::simulated::Simulated::new(5, Default::default());
-        let stage = Rc::new(Stage::raise(&engine, web(6), Default::default(), 100));
+        let stage = Rc::new(Stage::raise(&engine, web(6), Default::default()));
         let task = stage.clone();
         engine.run(async move {
             (0..6).for_each(|number| echo(&task, number));

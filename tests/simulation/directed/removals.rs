@@ -44,7 +44,7 @@ fn late_requests(seed: u64, way: Way, patience: Patience) -> u64 {
     let faults =
         Faults { latency: Duration::from_micros(200), slow: 0.1, short_write: 0.2, ..Faults::default() };
     let engine = Simulated::new(seed, faults);
-    let stage = Rc::new(Stage::raise(&engine, narrow(), ClientLimits::default(), 1_000));
+    let stage = Rc::new(Stage::raise(&engine, narrow(), ClientLimits::default()));
     let (late, counted) = (Rc::new(Cell::new(0)), stage.counted.clone());
     engine.run(run(stage, seed, way, patience, late.clone()));
     assert_eq!(counted.sum(|counts| &counts.in_flight), 0, "seed {seed}");

@@ -50,7 +50,7 @@ pub(crate) fn play_with<F: Future<Output = ()> + 'static>(
     scenario: impl FnOnce(Rc<Stage>) -> F + 'static,
 ) {
     let engine = Simulated::new(1, faults);
-    let stage = Rc::new(Stage::raise(&engine, spec, limits, 1_000));
+    let stage = Rc::new(Stage::raise(&engine, spec, limits));
     run(&engine, stage, scenario);
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn play_seed<F: Future<Output = ()> + 'static>(
     scenario: impl FnOnce(Rc<Stage>) -> F + 'static,
 ) -> Arc<CoreCounters> {
     let engine = Simulated::new(seed, Faults::default());
-    let stage = Rc::new(Stage::raise(&engine, spec, ClientLimits::default(), 1_000));
+    let stage = Rc::new(Stage::raise(&engine, spec, ClientLimits::default()));
     let counters = stage.counters.clone();
     run(&engine, stage, scenario);
     counters
