@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use ringway::base::random::{Random, mix};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -22,8 +22,6 @@ const OPENING: Duration = Duration::from_secs(4);
 /// A small receive buffer: what the kernel takes for a client that does not read must not be mistaken for progress.
 const RECEIVE_BUFFER_BYTES: u32 = 4096;
 const UNREAD_BODY_BYTES: usize = 1024 * 1024;
-/// How long the rest of an answer is waited for once a reader has had enough.
-const REST: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -34,9 +32,12 @@ pub(crate) struct Options {
     /// How long each connection waits between two bytes.
     #[arg(long, default_value_t = 5_000)]
     interval_ms: u64,
-    /// How long an answer is read a byte at a time, before a look at what is left of it: more than the proxy's patience.
-    #[arg(long, default_value_t = 40_000)]
+    /// How long an answer is read a byte at a time: more than the proxy's patience, whose end the client cannot see behind
+    /// what it has not read.
+    #[arg(long, default_value_t = 35_000)]
     unread_ms: u64,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = KINDS)]
+    kinds: Vec<Kind>,
     #[arg(long)]
     seed: u64,
 }
@@ -45,7 +46,7 @@ pub(crate) async fn run(options: Options, told: impl Future<Output = ()>) -> io:
     let tally = Tally::default();
     for index in 0..options.connections {
         let dripper = Dripper {
-            kind: KINDS[index % KINDS.len()],
+            kind: options.kinds[index % options.kinds.len()],
             source: source(index),
             target: options.target,
             path: format!("drip-{index}"),
@@ -65,7 +66,7 @@ fn source(index: usize) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 1, (1 + index % SOURCES) as u8)), 0)
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, ValueEnum)]
 enum Kind {
     /// A head, a byte at a time, from its first byte on.
     Head,
@@ -187,42 +188,20 @@ impl Dripper {
         }
     }
 
-    /// Reads a byte at a time for a while; then, since an end hides behind what was not read, all that is left.
+    /// Reads a byte at a time for a while, and leaves with a reset.
     async fn read_slowly(&mut self, mut stream: TcpStream) -> String {
         let until = Instant::now() + self.unread;
-        let mut received = 0;
         sleep(self.interval.mul_f64(self.random.below(1_000) as f64 / 1_000.0)).await;
         while Instant::now() < until {
             match timeout(self.interval, stream.read_u8()).await {
-                Ok(Ok(_)) => received += 1,
-                Ok(Err(error)) => return ended(received, Some(&error)).to_owned(),
-                Err(_) => {}
+                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return "closed".to_owned(),
+                Ok(Err(_)) => return "reset".to_owned(),
+                Ok(Ok(_)) | Err(_) => {}
             }
             sleep(self.interval).await;
         }
-        let mut rest = vec![0; 16 * 1024];
-        let outcome = timeout(REST, async {
-            loop {
-                match stream.read(&mut rest).await {
-                    Ok(0) => return ended(received, None),
-                    Ok(count) => received += count,
-                    Err(error) => return ended(received, Some(&error)),
-                }
-                if received >= UNREAD_BODY_BYTES {
-                    return "whole";
-                }
-            }
-        });
-        outcome.await.unwrap_or("still open").to_owned()
-    }
-}
-
-fn ended(received: usize, error: Option<&io::Error>) -> &'static str {
-    match error {
-        None if received == 0 => "closed",
-        None => "cut",
-        Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => "cut",
-        Some(_) => "reset",
+        let _ = stream.set_zero_linger();
+        "left".to_owned()
     }
 }
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 from harness.accounting import CpuTime
@@ -23,7 +24,7 @@ class Ringway:
 
     def __init__(self, running, folder, engine, port, admin_port, cores, rest):
         """`cores`: those that it may use, a worker for each; `rest`: what its configuration says beyond its listeners."""
-        self.port = port
+        self.port, self._admin_port = port, admin_port
         configuration = folder / "ringway.toml"
         workers = len(cores.split(","))
         configuration.write_text(f"""\
@@ -54,6 +55,16 @@ timeout_ms = 2000
         """Bytes now, and at most since the start."""
         fields = dict(line.split(":", 1) for line in (self._proc / "status").read_text().splitlines())
         return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+
+    def metric(self, name):
+        """A count, or the sum of a gauge's parts."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._admin_port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        values = [int(line.rpartition(" ")[2]) for line in text.splitlines()
+                  if line.startswith((f"ringway_{name} ", f"ringway_{name}{{"))]
+        if not values:
+            raise OSError(f"there is no metric {name}")
+        return sum(values)
 
     def cpu(self):
         return CpuTime.read([self.process.pid])

@@ -46,7 +46,7 @@ def _options(given):
     slow.add_argument("--rounds", type=int, default=5, help="each without and with the drippers")
     slow.add_argument("--seconds", type=float, default=15.0, help="measured window")
     slow.add_argument("--warmup", dest="warmup_seconds", type=float, default=2.0, help="seconds of wrk before the window")
-    slow.add_argument("--settle", type=float, default=20.0, help="seconds of the drippers before wrk")
+    slow.add_argument("--settle", type=float, default=25.0, help="seconds of the drippers before wrk")
     slow.add_argument("--pool", type=int, default=8_192, help="connections_max of Ringway's pools; 1024 where it is not configured")
     slow.add_argument("--proxy-core", type=int, default=0, help="the core of Ringway")
     slow.add_argument("--load-core", type=int, default=1, help="the core of all else")

@@ -15,6 +15,8 @@ LOSS_MAX = 0.1
 # A block of 32 KiB that the client does not take, an exchange of 3 KiB, two connections of the engine's.
 BYTES_PER_CONNECTION_MAX = 40 * 1024
 BODY_BYTES = 128
+# Longer than Ringway waits for a client that does not read: `client.write_ms`.
+UNREAD_MS = 35_000
 OPEN_TIMEOUT_S = 30
 LEAVE_TIMEOUT_S = 90
 # Listeners, logs, connections of the upstream's that were about to end.
@@ -41,6 +43,7 @@ replicas = {{ provider = "static", addresses = [{", ".join(f'"127.0.0.1:{port}"'
             f"{each['besieged']['requests_per_s']:,.0f} with {each['open']:,} drippers, which took "
             f"{each['drippers_share']:.1%} of a core; peak {mebibytes(each['peak'])}")
     found["end"], found["peak"] = ringway.resident()
+    found["unread"] = ringway.metric('timeouts_total{phase="client_write"}')
     found["endings"] = added(each["endings"] for each in found["rounds"])
     found["faults"] = faults(found, options.connections) + ringway.end()
     running.stop(upstream)
@@ -51,7 +54,7 @@ def _round(running, ringway, options, setting, number, descriptors_before):
     calm = measure_load(running, ringway.process, options, setting, BODY_BYTES, options.softirq_apart)
     seed = str(options.seed + number)
     drippers = running.start([BESIEGER, "drip", f"127.0.0.1:{ringway.port}", "--connections", str(options.connections),
-                              "--interval-ms", str(options.interval_ms), "--seed", seed],
+                              "--interval-ms", str(options.interval_ms), "--unread-ms", str(UNREAD_MS), "--seed", seed],
                              options.load_core, setting.folder / f"drip-{number}.log")
     wait_until(lambda: _open(drippers) >= 0.95 * options.connections, OPEN_TIMEOUT_S, 0.5)
     time.sleep(options.settle)
@@ -73,6 +76,13 @@ def _open(drippers):
 def ratio(rounds, figure):
     """The median of what the figure is with the drippers over what it is without, round by round."""
     return statistics.median(each["besieged"][figure] / each["calm"][figure] for each in rounds)
+
+
+def drippers_cost(rounds):
+    """What the drippers took of Ringway's core, by median: its CPU beyond what the well-behaved requests cost without them."""
+    return statistics.median(
+        each["besieged"]["core_share"]
+        - each["calm"]["cpu_us_per_request"] / 1e6 * each["besieged"]["requests_per_s"] for each in rounds)
 
 
 def faults(found, connections):
@@ -115,8 +125,9 @@ def markdown(results, options):
         lines += ["", f"**{found['engine']}**: RSS {mebibytes(found['start'])} at the start, peak {mebibytes(found['peak'])} "
                   f"({(found['peak'] - found['start']) / options.connections / 1024:.1f} KiB a dripper; after each round {peaks}), {mebibytes(found['end'])} "
                   f"at the end; descriptors held {max(each['held'] for each in found['rounds']):,}; drippers open {min(each['open'] for each in found['rounds']):,} "
-                  f"at least, their CPU {statistics.median(shares):.1%} of a core.", "",
-                  "Ended: " + "; ".join(f"{name} {count:,}" for name, count in sorted(found["endings"].items())) + "."]
+                  f"at least; of Ringway's core they took {drippers_cost(found['rounds']):.1%}, of the other one, where they run, {statistics.median(shares):.1%}.", "",
+                  "Ended: " + "; ".join(f"{name} {count:,}" for name, count in sorted(found["endings"].items()))
+                  + f"; by Ringway's own count, answers not read {found['unread']:,}."]
     return "\n".join(lines)
 
 

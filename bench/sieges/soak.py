@@ -11,6 +11,8 @@ IDLE_SHARE_MAX = 0.03
 RESIDENT_GROWTH_MAX = 0.05
 # The cycle from which on memory has to be flat.
 FIRST_FLAT = 3
+# What Ringway itself says is under way.
+UNDER_WAY = ("connections_open", "exchanges_open", "upstream_open", "replica_in_flight")
 # Between two lines of progress.
 PROGRESS_S = 20
 
@@ -85,7 +87,9 @@ def _look(ringway):
     before = ringway.cpu()
     time.sleep(LOOK_S)
     cpu = ringway.cpu().since(before)["total_s"] / LOOK_S
-    return {"descriptors": ringway.descriptors(), "threads": ringway.threads(), "resident": ringway.resident()[0], "cpu": cpu}
+    under_way = {name: ringway.metric(name) for name in UNDER_WAY}
+    return {"descriptors": ringway.descriptors(), "threads": ringway.threads(), "resident": ringway.resident()[0], "cpu": cpu,
+            "under_way": under_way}
 
 
 def faults(found):
@@ -104,6 +108,7 @@ def faults(found):
             lines.append(f"cycle {number}: {calm['threads']} threads, {start['threads']} at the start")
         if calm["cpu"] > IDLE_SHARE_MAX:
             lines.append(f"cycle {number}: {calm['cpu']:.1%} of a core while nothing happened")
+        lines += [f"cycle {number}: {name} is {count} while nothing happens" for name, count in calm["under_way"].items() if count]
     flat = [cycle["calm"]["resident"] for cycle in found["cycles"][FIRST_FLAT - 1:] if cycle["calm"]]
     if flat and max(flat) > flat[0] * (1 + RESIDENT_GROWTH_MAX):
         lines.append(f"RSS grew from {mebibytes(flat[0])} in cycle {FIRST_FLAT} to {mebibytes(max(flat))}")

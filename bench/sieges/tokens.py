@@ -47,7 +47,7 @@ def faults(told):
     counts, lines = told["counts"], list(told["faults"])
     if (more := counts.get("faults", 0) - len(lines)) > 0:
         lines.append(f"and {more} more")
-    if counts.get("answered", 0) < asked(counts) / 2:
+    if not asked(counts) or counts.get("answered", 0) < asked(counts) / 2:
         lines.append(f"only {counts.get('answered', 0):,} of {asked(counts):,} requests were answered: that shows nothing")
     return lines
 
