@@ -57,7 +57,7 @@ timeout_ms = 2000
         return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
 
     def metric(self, name):
-        """A count, or the sum of a gauge's parts."""
+        """A count (its labels as they stand on the page), or the sum of a gauge over its labels."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._admin_port}/metrics", timeout=10) as answer:
             text = answer.read().decode()
         values = [int(line.rpartition(" ")[2]) for line in text.splitlines()
