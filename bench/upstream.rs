@@ -3,7 +3,8 @@
 //! One thread, edge-triggered epoll, prebuilt answers. The first segment of the path is the size of the body
 //! (`/16384/any`; 128 bytes where it is no number); `/count` answers with the number of requests answered so
 //! far, itself left out, so that whoever measures can count requests over any window. Connections are kept
-//! alive always, requests may be pipelined, and a request with a body is not understood.
+//! alive always, and requests may be pipelined. A POST is never answered: what follows it on its connection is
+//! read and thrown away. Other requests with a body are not understood.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -141,12 +142,14 @@ struct Connection {
     readable: bool,
     /// The client's end is on its way, so a short read is not the last one.
     ending: bool,
+    /// A POST came.
+    swallows: bool,
 }
 
 impl Connection {
     fn new(socket: OwnedFd) -> Self {
         let (partial_head, unsent) = (Vec::new(), VecDeque::new());
-        Self { socket, partial_head, unsent, sent: 0, readable: false, ending: false }
+        Self { socket, partial_head, unsent, sent: 0, readable: false, ending: false, swallows: false }
     }
 
     fn advance(
@@ -175,9 +178,15 @@ impl Connection {
     }
 
     fn answer(&mut self, received: &[u8], answers: &mut Answers) {
+        if self.swallows {
+            return;
+        }
         if self.partial_head.is_empty() {
             let consumed = answers.answer_all(received, &mut self.unsent);
-            self.partial_head.extend_from_slice(&received[consumed..]);
+            self.swallows = received[consumed..].starts_with(b"POST ");
+            if !self.swallows {
+                self.partial_head.extend_from_slice(&received[consumed..]);
+            }
         } else {
             self.partial_head.extend_from_slice(received);
             let consumed = answers.answer_all(&self.partial_head, &mut self.unsent);
@@ -218,6 +227,9 @@ impl Answers {
     fn answer_all(&mut self, requests: &[u8], answers: &mut VecDeque<Rc<[u8]>>) -> usize {
         let mut consumed = 0;
         while let Some(length) = head_length(&requests[consumed..]) {
+            if requests[consumed..].starts_with(b"POST ") {
+                break;
+            }
             let head = &requests[consumed..consumed + length];
             answers.push_back(self.answer(head));
             consumed += length;

@@ -39,26 +39,33 @@ def measure(running, contender, options, connections, body, ports, folder, softi
                       upstream_ports=tuple(ports.take() for _ in range(UPSTREAM_ADDRESSES)))
     started = []
     try:
-        started.append(_start_upstream(running, options, setting))
+        started.append(start_upstream(running, options, setting))
         proxy = running.start(contender.command(setting), options.proxy_core, folder / "proxy.log")
         started.append(proxy)
-        _wait_until_ready(proxy, contender.name, setting.port, f"/{body}/key-1")
-        load = running.start(_wrk(options, setting, body), options.load_core, folder / "wrk.log")
-        started.append(load)
+        wait_until_ready(proxy, contender.name, setting.port, f"/{body}/key-1")
+        return measure_load(running, proxy, options, setting, body, softirq_apart)
+    finally:
+        # The upstream last: nobody sees its peer vanish in the middle of a request.
+        for process in reversed(started):
+            running.stop(process)
+
+
+def measure_load(running, proxy, options, setting, body, softirq_apart=False):
+    """The figures of a proxy that runs already, behind it an upstream that does; the load is stopped before this returns."""
+    load = running.start(_wrk(options, setting, body), options.load_core, setting.folder / "wrk.log")
+    try:
         window = _read_window(proxy, load, options, setting)
         client = _wrk_figures(load, options)
     finally:
-        # The load first, the upstream last: nobody sees its peer vanish in the middle of a request.
-        for process in reversed(started):
-            running.stop(process)
+        running.stop(load)
     return _figures(window, client, softirq_apart)
 
 
-def _start_upstream(running, options, setting):
+def start_upstream(running, options, setting):
     addresses = [f"127.0.0.1:{port}" for port in setting.upstream_ports]
     command = [str(PROGRAMS / "examples" / "upstream"), *addresses]
     upstream = running.start(command, options.load_core, setting.folder / "upstream.log")
-    _wait_until_ready(upstream, "upstream", setting.upstream_ports[-1], "/count")
+    wait_until_ready(upstream, "upstream", setting.upstream_ports[-1], "/count")
     return upstream
 
 
@@ -69,7 +76,7 @@ def _wrk(options, setting, body):
             f"http://127.0.0.1:{setting.port}", "--", str(body), str(options.keys)]
 
 
-def _wait_until_ready(process, name, port, path):
+def wait_until_ready(process, name, port, path):
     def ready():
         if process.poll() is not None:
             raise MeasurementFailed(f"{name} ended at once with status {process.returncode}: "
@@ -141,7 +148,8 @@ def _wrk_figures(load, options):
     duration = options.warmup_seconds + options.seconds + TAIL_SECONDS
     if not child.wait_until(lambda: load.poll() is not None, duration + WRK_GRACE_S):
         raise MeasurementFailed("wrk did not end")
-    for line in child.output_of(load).splitlines():
+    # Of several loads in one folder the last one's.
+    for line in reversed(child.output_of(load).splitlines()):
         if line.startswith("FIGURES "):
             return json.loads(line.removeprefix("FIGURES "))
     raise MeasurementFailed(f"wrk gave no figures: {child.output_of(load)}")

@@ -283,7 +283,8 @@ impl<E: Engine> Client<E> {
     }
 }
 
-/// Sends what is queued for a client, within the time that it may stall.
+/// Sends what is queued for a client, within the time that it may stall; one that does not take it is reset. Behind an end of
+/// the stream the kernel would keep what the client did not take for minutes, for a connection that nobody counts any more.
 pub(super) async fn flush<E: Engine>(
     core: &Core<E>,
     writer: &mut E::Writer,
@@ -292,6 +293,7 @@ pub(super) async fn flush<E: Engine>(
     let flushed = engine::flush(writer, timer, core.now() + core.client.write).await;
     if flushed == Err(IoError::TimedOut) {
         core.counters.timed_out(Phase::ClientWrite);
+        writer.abort();
     }
     flushed
 }
