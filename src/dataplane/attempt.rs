@@ -7,18 +7,20 @@ use std::task::Poll;
 
 use super::client::Client;
 use super::core::Core;
-use super::download::{self, Answer, Cut, Download, NoAnswer, Upload};
+use super::download::{self, Answer, Cut, Download, NoAnswer, Sending};
 use super::exchange::Exchange;
 use super::in_flight::InFlight;
 use super::pace::Pace;
 use super::request::RequestBody;
 use super::transfer::Moved;
+use super::uploads::Upload;
 use super::upstream::UpstreamConnection;
 use crate::base::policy::Timeouts;
 use crate::base::replica_counts::Counts;
 use crate::base::time::Moment;
 use crate::engine::{Engine, Inbound, Timer, Writer};
 use crate::message::StatusCode;
+use crate::proxy::fault::UpstreamFault;
 use crate::proxy::retry::FailedAttempt;
 
 /// How an attempt that was not repeated ended.
@@ -53,27 +55,26 @@ impl<E: Engine> Exchange<'_, E> {
     pub(super) async fn attempt(&mut self, in_flight: InFlight<E>, fresh: bool) -> Outcome<E> {
         let upstream = &in_flight.upstream;
         let timeouts = &self.request.asked.service.service.timeouts;
-        let acquired = upstream.acquire(&self.core.engine, &mut self.client.timer, timeouts, fresh).await;
-        let mut connection = match acquired {
-            Ok(connection) => connection,
-            Err(fault) => {
-                return Outcome::Failed(FailedAttempt {
-                    fault,
-                    sent_any: false,
-                    answered_any: false,
-                    reused: false,
-                    replayable: self.request.body.is_replayable(),
-                });
+        let (timer, available) = (&mut self.client.timer, self.client.inbound.bytes().len());
+        let mut upload = None;
+        if !self.request.body.is_there(available) {
+            match upstream.begin_upload(self.core.now(), timer, timeouts).await {
+                Ok(begun) => upload = Some(begun),
+                Err(fault) => return self.not_sent(fault),
             }
+        }
+        let mut connection = match upstream.acquire(&self.core.engine, timer, timeouts, fresh).await {
+            Ok(connection) => connection,
+            Err(fault) => return self.not_sent(fault),
         };
         let taken_before = connection.writer.taken();
         connection.writer.buffer().extend_from_slice(&self.request.asked.head);
-        let received = if self.request.body.is_sent_at_once() {
-            self.request.body.replay(&mut connection.writer);
+        let body = &mut self.request.body;
+        let received = if body.send_at_once(&mut self.client.inbound, &mut connection.writer) {
             self.send_and_receive(&mut connection, upstream.counts()).await
         } else {
-            // Twice as large as all the rest, and few requests bring a body.
-            Box::pin(self.send_while_receiving(&mut connection, upstream.counts())).await
+            // Twice as large as all the rest, and few requests bring a body of some size.
+            Box::pin(self.send_while_receiving(&mut connection, upstream.counts(), upload)).await
         };
         let sent_any = connection.writer.taken() > taken_before;
         match received {
@@ -99,6 +100,17 @@ impl<E: Engine> Exchange<'_, E> {
         }
     }
 
+    /// The attempt ended before it had a connection.
+    fn not_sent(&self, fault: UpstreamFault) -> Outcome<E> {
+        Outcome::Failed(FailedAttempt {
+            fault,
+            sent_any: false,
+            answered_any: false,
+            reused: false,
+            replayable: self.request.body.is_replayable(),
+        })
+    }
+
     /// The usual case: all of the request is queued already, so that one side waits for the other.
     async fn send_and_receive(
         &mut self,
@@ -122,6 +134,7 @@ impl<E: Engine> Exchange<'_, E> {
         &mut self,
         connection: &mut UpstreamConnection<E>,
         counts: &Counts,
+        slot: Option<Upload>,
     ) -> Received {
         let Exchange { core, client, request } = self;
         let Client { inbound, writer, timer, .. } = &mut **client;
@@ -142,6 +155,7 @@ impl<E: Engine> Exchange<'_, E> {
             &mut connection.writer,
             &mut upload_timer,
             timeouts,
+            slot,
         ));
         let inbound = &mut connection.inbound;
         let mut download = Download { core, inbound, client: writer, timer, asked, upload: &progress };
@@ -181,7 +195,7 @@ struct Sent<'a> {
     counts: &'a Counts,
 }
 
-impl Upload for Sent<'_> {
+impl Sending for Sent<'_> {
     fn is_done(&self) -> bool {
         self.whole
     }
@@ -207,7 +221,7 @@ struct Progress<'a> {
     counts: &'a Counts,
 }
 
-impl Upload for Progress<'_> {
+impl Sending for Progress<'_> {
     fn is_done(&self) -> bool {
         self.whole.get()
     }
@@ -235,6 +249,7 @@ async fn upload<E: Engine>(
     writer: &mut E::Writer,
     timer: &mut Timer,
     timeouts: &Timeouts,
+    _slot: Option<Upload>,
 ) -> Result<(), UploadFault> {
     body.replay(writer);
     let mut pace = Pace::new();
@@ -249,7 +264,7 @@ async fn upload<E: Engine>(
     }
 }
 
-impl<E: Engine, U: Upload> Download<'_, E, U> {
+impl<E: Engine, U: Sending> Download<'_, E, U> {
     /// Relays the answer.
     async fn receive(&mut self) -> Received {
         let mut answer = match self.receive_head().await {

@@ -33,10 +33,8 @@ pub(super) async fn place<E: Engine>(
     key: BodyKey,
 ) -> Result<KeyHash, Unplaced> {
     let found = find(core, client, request, key).await.map_err(Unplaced::Client)?;
-    // Snapshots may have changed meanwhile, and a pick must be from the newest: nobody knows that an older one is in
-    // use. If the new one places keys by another algorithm, this request still goes by the old one's hash.
-    let newest = core.view().successor_of(&request.asked.service.service).cloned();
-    request.asked.service = newest.ok_or(Unplaced::NoService)?;
+    // If a new snapshot places keys by another algorithm, this request still goes by the old one's hash.
+    request.renew(core).ok_or(Unplaced::NoService)?;
     found.ok_or(Unplaced::Client(ClientFault::NoKey))
 }
 

@@ -221,7 +221,7 @@ impl<E: Engine> Client<E> {
         self.send_refusal(core, refusal).await
     }
 
-    pub(super) async fn send_refusal(&mut self, core: &Core<E>, refusal: Refusal) -> After {
+    pub(super) async fn send_refusal(&mut self, core: &Core<E>, refusal: &Refusal) -> After {
         self.writer.buffer().extend_from_slice(&refusal.answer);
         self.finish_own(core, refusal.status, refusal.persistence).await
     }

@@ -64,7 +64,7 @@ pub(super) enum NoAnswer {
 }
 
 /// What the way of an answer must know of the way of its request, which is another future of the same task.
-pub(super) trait Upload {
+pub(super) trait Sending {
     /// Whether all of the request was taken from the client and sent: only then can either connection take another.
     fn is_done(&self) -> bool;
     /// Until when the answer's head may take, as things stand.
@@ -91,7 +91,7 @@ impl From<HeadError> for Malformed {
     }
 }
 
-impl<E: Engine, U: Upload> Download<'_, E, U> {
+impl<E: Engine, U: Sending> Download<'_, E, U> {
     /// Waits for the final head and queues it for the client. Interim heads are passed on as they come.
     pub(super) async fn receive_head(&mut self) -> Result<Answer, NoAnswer> {
         let mut progress = HeadProgress::default();

@@ -8,6 +8,7 @@ use super::client::{After, Client};
 use super::core::{Core, Lifecycle};
 use super::download::Cut;
 use super::in_flight::InFlight;
+use super::pace::Pace;
 use super::refusal::logged_id;
 use super::request::Request;
 use super::tunnel::tunnel;
@@ -44,6 +45,10 @@ impl<E: Engine> Exchange<'_, E> {
             // In a box, as all is that few requests need: the exchange of the others is to be small.
             Key::InBody(key) => Box::pin(body_key::place(core, self.client, self.request, key)).await,
         };
+        let placed = match placed {
+            Ok(hash) => self.await_small_body().await.map(|()| hash),
+            unplaced => unplaced,
+        };
         let after = match placed {
             Ok(hash) => match self.attempts(hash).await {
                 Ok(outcome) => self.conclude(outcome).await,
@@ -56,6 +61,20 @@ impl<E: Engine> Exchange<'_, E> {
         self.client.count_bytes(core);
         core.counters.exchanges_open.decrement();
         after
+    }
+
+    /// Waits for the whole of a small body: see [`Request::awaited_body`].
+    async fn await_small_body(&mut self) -> Result<(), Unplaced> {
+        let (core, awaited) = (self.core, self.request.awaited_body());
+        if self.client.inbound.bytes().len() >= awaited {
+            return Ok(());
+        }
+        let mut pace = Pace::new();
+        while self.client.inbound.bytes().len() < awaited {
+            let filled = pace.fill(core, &mut self.client.inbound, &mut self.client.timer).await;
+            filled.map_err(Unplaced::Client)?;
+        }
+        self.request.renew(core).ok_or(Unplaced::NoService)
     }
 
     /// Sends the request until it is answered, or will not be sent again.
@@ -107,10 +126,7 @@ impl<E: Engine> Exchange<'_, E> {
                 return Err(failed.fault);
             }
         };
-        // Membership may have changed meanwhile: the next pick is from the newest snapshot. Nothing may be sent to a
-        // replica that is not in it, for nobody knows that an older one is still in use.
-        let newest = core.view().successor_of(&self.request.asked.service.service).cloned();
-        self.request.asked.service = newest.ok_or(failed.fault)?;
+        self.request.renew(core).ok_or(failed.fault)?;
         Ok(again.and_then(|id| self.request.asked.service.upstream_of(id)).cloned())
     }
 

@@ -20,6 +20,7 @@ mod request;
 mod transfer;
 mod tunnel;
 mod turn_away;
+mod uploads;
 mod upstream;
 pub mod worker;
 

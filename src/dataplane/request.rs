@@ -21,6 +21,10 @@ use crate::proxy::max_forwards::max_forwards;
 use crate::proxy::origin::Peer;
 use crate::proxy::upgrade::UpgradeOffer;
 
+/// The largest body that is waited for before a replica's connection is taken: one block of the engine's holds it beside
+/// its head.
+const AWAITED_BODY_BYTES_MAX: usize = 16 * 1024;
+
 /// All that is needed of a request once its head's bytes are gone.
 pub(super) struct Request<E: Engine> {
     pub(super) asked: Asked<E>,
@@ -34,6 +38,8 @@ pub(super) struct Asked<E: Engine> {
     pub(super) key: Key,
     /// Whether the client may wait for a 100 that no replica sends, since the key is looked for in the body first.
     pub(super) awaits_continue: bool,
+    /// Whether the client may wait for a 100 that the replica sends.
+    expects: bool,
     pub(super) method: Method,
     pub(super) version: Version,
     /// Whether the connection may go on after the answer.
@@ -153,6 +159,7 @@ fn admit<E: Engine>(
     let asked = Asked {
         key,
         awaits_continue,
+        expects: expects && forward::expects_continue(head),
         method: head.method,
         version: head.version,
         persists,
@@ -184,10 +191,44 @@ fn kept_body<E: Engine>(
     }
 }
 
+impl<E: Engine> Request<E> {
+    /// Goes over to the newest snapshot, as a request must that has waited: membership may have changed meanwhile, and
+    /// nobody knows that an older one is in use. `None`: its service is gone.
+    pub(super) fn renew(&mut self, core: &Core<E>) -> Option<()> {
+        let newest = core.view().successor_of(&self.asked.service.service).cloned();
+        self.asked.service = newest?;
+        Some(())
+    }
+
+    /// How many bytes of a body are to be there before a replica's connection is taken: all of a small one. A client that
+    /// drips it holds nothing but its own connection then, and what comes with its head goes out with it.
+    pub(super) fn awaited_body(&self) -> usize {
+        let length = self.body.relay.decoder().length_left().unwrap_or(u64::MAX);
+        let small = length <= AWAITED_BODY_BYTES_MAX as u64 && !self.asked.expects;
+        if small { length as usize } else { 0 }
+    }
+}
+
 impl RequestBody {
-    /// Whether nothing more has to come from the client: then a request is sent in one go.
-    pub(super) fn is_sent_at_once(&self) -> bool {
-        self.finished
+    /// Whether nothing more has to come from the client, of whose bytes `available` are there.
+    pub(super) fn is_there(&self, available: usize) -> bool {
+        self.finished || self.relay.decoder().length_left().is_some_and(|left| left <= available as u64)
+    }
+
+    /// Queues all of it, if nothing more has to come from the client: then a request is sent in one go.
+    pub(super) fn send_at_once<R: Reader, W: Writer>(
+        &mut self,
+        inbound: &mut Inbound<R>,
+        writer: &mut W,
+    ) -> bool {
+        let there = self.is_there(inbound.bytes().len());
+        if there {
+            self.replay(writer);
+            // What has a length is never malformed.
+            let moved = self.move_available(inbound, writer);
+            debug_assert_eq!(moved.ok(), Some(Moved::End));
+        }
+        there
     }
 
     /// How to read it, from where it stands.

@@ -38,7 +38,7 @@ impl<E: Engine> Client<E> {
         }
         let refusal = refusal(core, self.inbound.bytes(), limit);
         core.counters.requests.increment();
-        if self.send_refusal(core, refusal).await == After::Linger {
+        if self.send_refusal(core, &refusal).await == After::Linger {
             Box::pin(self.linger(core)).await;
         }
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::uploads::{Upload, Uploads};
 use crate::base::core_counters::{CoreCounters, Phase};
 use crate::base::policy::{PoolLimits, Timeouts};
 use crate::base::replica_counts::Counts;
@@ -26,6 +27,7 @@ pub(super) struct Upstream<E: Engine> {
     core: usize,
     idle: RefCell<VecDeque<Box<UpstreamConnection<E>>>>,
     open: Cell<usize>,
+    uploads: Rc<Uploads>,
     queue: RefCell<VecDeque<Rc<Waiter<E>>>>,
     /// How many in the queue still wait.
     waiting: Cell<usize>,
@@ -55,6 +57,7 @@ impl<E: Engine> Upstream<E> {
     ) -> Self {
         Upstream {
             replica,
+            uploads: Uploads::new(limits.connections_max.get()),
             limits,
             counters,
             core,
@@ -74,6 +77,23 @@ impl<E: Engine> Upstream<E> {
     /// The attempts and tunnels that this core has under way on the replica.
     pub(super) fn in_flight(&self) -> u64 {
         self.counts().in_flight.value()
+    }
+
+    /// Begins an upload, before a connection is asked for; it waits for its turn.
+    pub(super) async fn begin_upload(
+        &self,
+        now: Moment,
+        timer: &mut Timer,
+        timeouts: &Timeouts,
+    ) -> Result<Upload, UpstreamFault> {
+        if self.uploads.waiting() >= self.limits.queue_max.max(1) {
+            return Err(UpstreamFault::QueueFull);
+        }
+        let begun = self.uploads.begin(timer, now + timeouts.queue).await;
+        begun.map_err(|_| {
+            self.counters.timed_out(Phase::Queue);
+            UpstreamFault::QueueTimedOut
+        })
     }
 
     /// A connection for one exchange: an idle one, a new one, or the first that becomes free. `fresh` asks for a new one.

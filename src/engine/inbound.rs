@@ -11,6 +11,9 @@ use crate::base::time::Moment;
 /// until its end.
 const FILLS_IN_A_ROW_MAX: u8 = 8;
 
+/// The most bytes that wait for more in a vector of their own size instead of a block: a head that drips would hold one.
+const SHRUNK_BYTES_MAX: usize = 8 * 1024;
+
 /// A reader and what it has read ahead.
 ///
 /// Holds nothing while idle. Bytes stay in the buffer that the engine lent; only a head that came in several reads is
@@ -97,6 +100,7 @@ impl<R: Reader> Inbound<R> {
         }
         let Poll::Ready(read) = self.reader.poll_read(context) else {
             self.fills_in_a_row = 0;
+            self.shrink();
             return Poll::Pending;
         };
         self.fills_in_a_row += 1;
@@ -117,6 +121,17 @@ impl<R: Reader> Inbound<R> {
             }
         };
         Poll::Ready(Ok(Filled::More))
+    }
+
+    /// Moves a few bytes out of the block in which they came, whose rest would wait with them.
+    fn shrink(&mut self) {
+        if let Front::Lent(lent) = &self.front
+            && lent.len() <= SHRUNK_BYTES_MAX
+        {
+            let mut bytes = self.pool.scratch();
+            bytes.extend_from_slice(lent);
+            self.front = Front::Joined { bytes, used: 0 };
+        }
     }
 
     /// As [`Inbound::poll_fill`], until `deadline`.
@@ -196,6 +211,18 @@ mod tests {
         let row = usize::from(FILLS_IN_A_ROW_MAX);
         assert_eq!(fill_from(usize::MAX, row), (row, 0));
         assert_eq!(fill_from(usize::MAX, 10 * (row + 1)), (10 * row, 10));
+    }
+
+    #[test]
+    fn a_few_bytes_that_wait_for_more_hold_no_block() {
+        let pool = BufferPool::default();
+        let mut inbound = Inbound::new(Flood { pool: pool.clone(), reads: 0, pause: 2 }, pool);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(inbound.poll_fill(&mut context).is_ready());
+        assert!(matches!(inbound.front, Front::Lent(_)));
+        assert!(inbound.poll_fill(&mut context).is_pending());
+        assert!(matches!(inbound.front, Front::Joined { .. }));
+        assert_eq!(inbound.bytes().len(), 1);
     }
 
     #[test]

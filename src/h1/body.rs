@@ -98,6 +98,15 @@ impl BodyDecoder {
         }
     }
 
+    /// How many bytes are still to come, if that is known.
+    pub fn length_left(&self) -> Option<u64> {
+        match self {
+            BodyDecoder::None => Some(0),
+            BodyDecoder::Sized(decoder) => Some(decoder.left()),
+            BodyDecoder::Chunked(_) | BodyDecoder::UntilClose => None,
+        }
+    }
+
     /// Whether the body's last byte has been taken; never true of one that lasts until the connection ends.
     pub fn is_done(&self) -> bool {
         match self {

@@ -540,7 +540,7 @@ pub(crate) fn a_client_that_leaves_lets_its_replica_go(engine: Engine) {
     drop(download);
     leaves.recv_timeout(PATIENCE).expect("awaited: the end of the replica's connection, after a download");
     let mut upload = proxy.client();
-    upload.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    upload.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n01234");
     upload.shut();
     leaves.recv_timeout(PATIENCE).expect("awaited: the end of the replica's connection, after an upload");
     let metrics = proxy.metrics();

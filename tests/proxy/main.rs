@@ -97,6 +97,8 @@ suite! { [epoll io_uring] {
     pools:
         a_stale_connection_never_doubles_a_post,
         a_body_is_not_lost_with_a_stale_connection,
+        a_small_body_is_there_before_a_connection_is_taken,
+        uploads_leave_connections_to_others,
         requests_wait_for_a_connection_in_order,
         a_replica_that_comes_back_is_used_again;
     tunnels:

@@ -88,6 +88,54 @@ pub(crate) fn a_body_is_not_lost_with_a_stale_connection(engine: Engine) {
     });
 }
 
+pub(crate) fn a_small_body_is_there_before_a_connection_is_taken(engine: Engine) {
+    let replica = Backend::echo("a");
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01234");
+    poll("the exchange to begin", || (proxy.metrics().of("exchanges_open{core=\"0\"}") == 1).then_some(()));
+    assert_eq!(proxy.metrics().of("upstream_connects_total"), 0, "a client that drips holds no connection");
+    client.send("56789GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.answer().text().ends_with("\r\n\r\n0123456789"));
+    assert!(client.answer().text().starts_with("GET /next "));
+    assert_eq!(proxy.metrics().of("upstream_connects_total"), 1);
+}
+
+pub(crate) fn uploads_leave_connections_to_others(engine: Engine) {
+    let (begun, begins) = unbounded();
+    let replica = Backend::start(move |peer| {
+        while let Some(request) = peer.head() {
+            let _ = begun.send(request.line().to_owned());
+            let length = request.fields.one("Content-Length").map_or(0, |length| length.parse().unwrap());
+            if peer.take(length).is_none() || peer.answer("", request.line()).is_none() {
+                return;
+            }
+        }
+    });
+    let keys = "pool = { connections_max = 4, idle_max = 4 }\ntimeouts = { queue_ms = 10000 }";
+    let proxy = Proxy::start(engine, 1, &service(keys, &[("a", &replica)]));
+    let begins = || begins.recv_timeout(PATIENCE).expect("awaited: a request at the replica");
+    let upload = |number: usize| {
+        let mut client = proxy.client();
+        client.send(format!("PUT /{number} HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\nx"));
+        client
+    };
+    let mut clients: Vec<_> = (0..3).map(&upload).collect();
+    clients.iter().for_each(|_| assert!(begins().starts_with("PUT")));
+    clients.push(upload(3));
+    poll("the fourth upload to wait", || {
+        (proxy.metrics().of("exchanges_open{core=\"0\"}") == 4).then_some(())
+    });
+    assert_eq!(proxy.get("/").text(), "GET / HTTP/1.1", "which has the fourth connection");
+    assert_eq!(begins(), "GET / HTTP/1.1");
+    // With the first body at its end the next begins, whether it is answered or not.
+    for client in &mut clients {
+        client.send([b'x'; 19_999]);
+        assert_eq!(client.answer().status, 200);
+    }
+    assert_eq!(begins(), "PUT /3 HTTP/1.1");
+}
+
 pub(crate) fn requests_wait_for_a_connection_in_order(engine: Engine) {
     let (arrived, arrivals) = unbounded();
     let (release, released) = unbounded::<()>();

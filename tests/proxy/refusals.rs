@@ -184,7 +184,7 @@ pub(crate) fn a_client_that_sips_its_answer_is_cut_off(engine: Engine) {
         }
     });
     let proxy =
-        Proxy::start(engine, 1, &format!("[client]\nwrite_ms = 300\n{}", service("", &[("a", &replica)])));
+        Proxy::start(engine, 1, &format!("[client]\nwrite_ms = 1500\n{}", service("", &[("a", &replica)])));
     let mut client = proxy.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut sips = 0;

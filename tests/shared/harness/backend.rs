@@ -176,6 +176,13 @@ impl Peer {
         Some(())
     }
 
+    /// Takes `length` bytes of a body.
+    pub(crate) fn take(&mut self, length: usize) -> Option<()> {
+        self.at_least(length)?;
+        self.pending.drain(..length);
+        Some(())
+    }
+
     /// Waits for a byte without reading it; `false` at the connection's end.
     pub(crate) fn has_bytes(&mut self) -> bool {
         self.stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
