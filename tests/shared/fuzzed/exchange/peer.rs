@@ -12,7 +12,7 @@ use ringway::engine::{Connection, Writer};
 
 use super::script::{Act, Script};
 use super::wire::{self, Receiving, Sending};
-use crate::fuzzed::messages;
+use crate::fuzzed::messages::{self, Message};
 
 /// How long a peer waits for anything: longer than all that the proxy may do.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ async fn read(mut receiving: Receiving, record: &RefCell<Record>) {
 }
 
 async fn write(mut sending: Sending, role: Role, script: Script, record: &RefCell<Record>) {
-    let mut awaited = 0;
+    let (mut heads, mut wholes) = (0, 0);
     for act in script {
         match act {
             Act::Send(bytes) => {
@@ -80,15 +80,14 @@ async fn write(mut sending: Sending, role: Role, script: Script, record: &RefCel
             }
             Act::Pause => sending.sleep(PAUSE).await,
             Act::Stall => sending.sleep(STALL).await,
-            Act::AwaitHead | Act::AwaitWhole => {
-                awaited += 1;
-                let whole = act == Act::AwaitWhole;
-                // Polled with the reader by one task, which therefore needs no other waker.
-                poll_fn(|_| match record.borrow().has_come(role, awaited, whole) {
-                    true => Poll::Ready(()),
-                    false => Poll::Pending,
-                })
-                .await;
+            Act::AwaitHead => {
+                heads += 1;
+                wait(record, |come| come.heads >= heads, role).await;
+            }
+            Act::AwaitWhole => {
+                wholes += 1;
+                heads = heads.max(wholes);
+                wait(record, |come| come.wholes >= wholes, role).await;
             }
             Act::End => {
                 sending.writer.shutdown();
@@ -103,15 +102,30 @@ async fn write(mut sending: Sending, role: Role, script: Script, record: &RefCel
     }
 }
 
+/// Waits for what `has_come` says, or until nothing more comes. Polled with the reader by one task, which therefore needs
+/// no other waker.
+async fn wait(record: &RefCell<Record>, has_come: impl Fn(Come) -> bool, role: Role) {
+    poll_fn(|_| {
+        let record = record.borrow();
+        if record.is_over || has_come(record.come(role)) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// How many messages have come: heads, interim ones too, and whole requests or final answers.
+struct Come {
+    heads: usize,
+    wholes: usize,
+}
+
 impl Record {
-    /// Whether the message of this number, counted from 1, has come, or will not.
-    fn has_come(&self, role: Role, number: usize, whole: bool) -> bool {
-        let received = match role {
+    fn come(&self, role: Role) -> Come {
+        let (messages, _) = match role {
             Role::Client => messages::answers(&self.received, &self.methods()),
             Role::Backend => messages::requests(&self.received, false),
         };
-        let last = received.0.iter().filter(|message| role == Role::Backend || message.head.status >= 200);
-        self.is_over || last.clone().nth(number - 1).is_some_and(|message| message.whole || !whole)
+        let is_whole = |message: &&Message| message.whole && !(100..200).contains(&message.head.status);
+        Come { heads: messages.len(), wholes: messages.iter().filter(is_whole).count() }
     }
 
     /// The methods of the requests that a client sent.
