@@ -13,8 +13,11 @@ mod messages;
 pub(crate) mod request_head;
 pub(crate) mod response_head;
 
+/// What a target does with an input: it panics where a promise is broken.
+pub(crate) type Check = fn(&[u8]);
+
 /// The targets by the names of their corpora.
-pub(crate) const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub(crate) const TARGETS: [(&str, Check); 4] = [
     ("request_head", request_head::check),
     ("response_head", response_head::check),
     ("chunked_body", chunked_body::check),

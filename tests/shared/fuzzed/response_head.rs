@@ -3,7 +3,8 @@
 use ringway::base::forwarding::RequestIdPolicy;
 use ringway::h1::{self, FieldTable, HeadLimits, Parse, parse_response};
 use ringway::message::{
-    KnownField, MessageBodyLength, Method, ResponseHead, StatusCode, Version, connection_options,
+    ConnectionOptions, KnownField, MessageBodyLength, Method, ResponseHead, StatusCode, Version,
+    connection_options,
 };
 use ringway::proxy::answer::{Additions, Persistence, client_body_length, write_interim, write_response};
 use ringway::proxy::request_id::{Id, RequestIds};
@@ -87,19 +88,19 @@ fn check_passed_on(head: &ResponseHead<'_>, seen: &Seen, body: MessageBodyLength
         Persistence::KeepAlive { stated: false } => &[],
     };
     assert_eq!(values(&written.fields, "Connection"), connection, "another Connection");
-    let kept = |fields: &[Pair]| -> Vec<Pair> {
-        let is_kept = |name: &[u8]| {
-            KnownField::from_name(name) == KnownField::Unknown
-                && !options.nominates(name)
-                && !name.eq_ignore_ascii_case(b"x-request-id")
-        };
-        fields.iter().filter(|(name, _)| is_kept(name)).cloned().collect()
-    };
-    assert_eq!(kept(&seen.fields), kept(&written.fields), "other fields");
+    let expected = end_to_end(&seen.fields, &options);
+    assert_eq!(end_to_end(&written.fields, &ConnectionOptions::default()), expected, "other fields");
     let mut table = FieldTable::new();
     let limits =
         HeadLimits { head_bytes_max: usize::MAX, target_bytes_max: usize::MAX, fields_max: usize::MAX };
     let again = parse_response(&out, &mut table, &limits);
     let Ok(Parse::Complete { head: again, .. }) = again else { panic!("{again:?}") };
     assert_eq!((again.reason, again.status), (head.reason, head.status));
+}
+
+/// The fields that are passed on as they came: unknown ones that are not nominated.
+fn end_to_end(fields: &[Pair], options: &ConnectionOptions<'_>) -> Vec<Pair> {
+    let is_kept =
+        |name: &[u8]| KnownField::from_name(name) == KnownField::Unknown && !options.nominates(name);
+    fields.iter().filter(|(name, _)| is_kept(name)).cloned().collect()
 }
