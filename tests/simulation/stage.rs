@@ -20,7 +20,7 @@ use ringway::engine::Engine;
 use ringway::engine::simulated::{Network, Simulated};
 use ringway::placement::{Observation, Published, Replica, ReplicaSpec, ServiceSpec, Snapshot};
 
-use crate::wire::sleep;
+use super::wire::sleep;
 
 /// Observations that may wait for whoever plays the control thread.
 const OBSERVATIONS_MAX: usize = 1024;
