@@ -22,12 +22,18 @@ pub fn origin_request_line(
     version: Version,
 ) {
     debug_assert!(holds_no_line_end(method_token));
-    out.extend_from_slice(method_token);
-    out.push(b' ');
+    match method {
+        Method::Get => out.extend_from_slice(b"GET "),
+        _ => {
+            out.extend_from_slice(method_token);
+            out.push(b' ');
+        }
+    }
     origin_target(out, method, target);
-    out.push(b' ');
-    out.extend_from_slice(version.as_str().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(match version {
+        Version::Http10 => b" HTTP/1.0\r\n",
+        Version::Http11 => b" HTTP/1.1\r\n",
+    });
 }
 
 /// An absolute-form without path or query is "*" to OPTIONS (RFC 9112 3.2.4), else "/".
@@ -61,8 +67,8 @@ pub fn status_line_with_reason(out: &mut Vec<u8>, version: Version, status: Stat
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends `name ": " value CRLF`.
-#[inline]
+/// Appends `name ": " value CRLF`. Inlined: most names are literals, whose bytes then become a part of the code.
+#[inline(always)]
 pub fn field_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     debug_assert!(holds_no_line_end(name) && holds_no_line_end(value));
     out.extend_from_slice(name);

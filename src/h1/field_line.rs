@@ -10,7 +10,7 @@ use crate::message::{FieldLine, FieldTable, KnownField, Span, trim_whitespace};
 ///
 /// Here only what is right is recognised; a line that is not goes to `line_fault`, which looks at it again and slowly.
 /// Not inlined: alone, the loop keeps its state in registers.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn parse_section(
     bytes: &[u8],
     start: usize,
@@ -18,42 +18,40 @@ pub(super) fn parse_section(
     limits: &HeadLimits,
 ) -> Result<usize, Stop> {
     table.clear();
-    let section = bytes.get(start..).unwrap_or_default();
-    let mut controls = scan::Controls::of(section);
-    let mut at = 0;
+    let mut controls = scan::Controls::of(bytes, start);
+    let mut at = start;
     loop {
         let end = controls.take();
-        let line = &section[at..];
-        if !section[end..].starts_with(b"\r\n") {
-            return Err(line_fault(line));
+        if !bytes[end..].starts_with(b"\r\n") {
+            return Err(line_fault(&bytes[at..]));
         }
         if end == at {
-            return Ok(start + end + 2);
+            return Ok(end + 2);
         }
-        let name_length = scan::token_length(line);
-        let name = &line[..name_length];
-        if name.is_empty() || line[name_length] != b':' {
-            return Err(line_fault(line));
-        }
+        let Some(name_end) = scan::token_before(bytes, at, b':').filter(|end| *end > at) else {
+            return Err(line_fault(&bytes[at..]));
+        };
+        let name = &bytes[at..name_end];
         if table.len() >= limits.fields_max {
             return Err(HeadError::TooManyFields.into());
         }
-        let value_start = value_start(section, at + name_length + 1, end);
-        let value = &section[value_start..end];
+        let value_start = value_start(bytes, name_end + 1, end);
+        let value = &bytes[value_start..end];
         table.push(FieldLine {
-            name: span(start + at, name_length),
-            value: span(start + value_start, trimmed_length(value)),
+            name: span(at, name.len()),
+            value: span(value_start, trimmed_length(value)),
             known: KnownField::from_token(name),
         });
         // The LF, which is known to be there.
-        at = controls.take() + 1;
+        controls.skip();
+        at = end + 2;
     }
 }
 
 /// The index after the whitespace at `at`, which is most often a single SP.
 #[inline]
-fn value_start(section: &[u8], at: usize, end: usize) -> usize {
-    match &section[at..end] {
+fn value_start(bytes: &[u8], at: usize, end: usize) -> usize {
+    match &bytes[at..end] {
         [b' ', first, ..] if *first > b' ' => at + 1,
         value => at + value.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count(),
     }
@@ -62,10 +60,10 @@ fn value_start(section: &[u8], at: usize, end: usize) -> usize {
 /// Names what is wrong with the line that `bytes` begin with, or finds that it is not whole.
 #[cold]
 fn line_fault(bytes: &[u8]) -> Stop {
-    let (name, after_name) = bytes.split_at(scan::token_length(bytes));
+    let (name, after_name) = bytes.split_at(scan::token_end(bytes, 0));
     match after_name {
         [b':', ..] if name.is_empty() => HeadError::EmptyFieldName.into(),
-        [b':', value @ ..] => value_fault(&value[scan::field_value_length(value)..]),
+        [b':', value @ ..] => value_fault(&value[scan::field_value_end(value, 0)..]),
         _ => name_fault(name, after_name),
     }
 }

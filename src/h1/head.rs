@@ -1,7 +1,7 @@
 //! Heads: a start line, field lines and the empty line (RFC 9112 2.1).
 
 use super::error::{HeadError, Stop};
-use super::{field_line, request_line, status_line};
+use super::{field_line, request_line, scan, status_line};
 use crate::message::{Authority, FieldTable, Fields, KnownField, RequestHead, ResponseHead, Version};
 
 /// How much of a head is read before it is refused.
@@ -54,10 +54,31 @@ pub fn parse_request<'a>(
         Err(stop) => return unfinished(stop, bytes, limits),
     };
     let fields = table.fields(bytes);
+    // Two ways to the same, so that on the usual one nothing is written twice: to read in one piece what was written in
+    // two, as happens where results of calls are moved on, takes longer than to parse a line.
+    if let Some(target) = line.origin_form(bytes)
+        && let Some(host) = plain_host_field(&fields)
+    {
+        return Ok(Parse::Complete { head: line.head(bytes, target, fields, Some(host)), length });
+    }
+    unusual_request(bytes, fields, limits, length)
+}
+
+/// The head where its target is not in origin-form or its Host field not as nearly all are. The request line is read
+/// again: to hand it over would cost all other heads that it is written down.
+#[cold]
+fn unusual_request<'a>(
+    bytes: &'a [u8],
+    fields: Fields<'a>,
+    limits: &HeadLimits,
+    length: usize,
+) -> Result<Parse<RequestHead<'a>>, HeadError> {
+    let line = match first_line(bytes, limits) {
+        Ok(line) => line,
+        Err(stop) => return unfinished(stop, bytes, limits),
+    };
     let host_field = host_field(&fields, line.version)?;
-    let (method_token, target) = (line.method_token(bytes), line.target(bytes)?);
-    let head =
-        RequestHead { method: line.method, method_token, target, version: line.version, fields, host_field };
+    let head = line.head(bytes, line.target(bytes)?, fields, host_field);
     Ok(Parse::Complete { head, length })
 }
 
@@ -85,10 +106,14 @@ fn request_parts(
     table: &mut FieldTable,
     limits: &HeadLimits,
 ) -> Result<(request_line::RequestLine, usize), Stop> {
-    let start = leading_empty_line(bytes)?;
-    let line = request_line::parse(bytes, start, limits)?;
+    let line = first_line(bytes, limits)?;
     let length = field_line::parse_section(bytes, line.end, table, limits)?;
     Ok((line, length))
+}
+
+#[inline(always)]
+fn first_line(bytes: &[u8], limits: &HeadLimits) -> Result<request_line::RequestLine, Stop> {
+    request_line::parse(bytes, leading_empty_line(bytes)?, limits)
 }
 
 #[inline]
@@ -138,8 +163,20 @@ pub(super) fn line_end(bytes: &[u8], at: usize) -> Result<usize, Stop> {
     }
 }
 
+/// The one Host field, if it is as nearly all are; otherwise [`host_field`] decides.
+#[inline(always)]
+fn plain_host_field<'a>(fields: &Fields<'a>) -> Option<Authority<'a>> {
+    let line = fields.lines().iter().find(|line| line.known == KnownField::Host)?;
+    if fields.is_repeated(KnownField::Host) {
+        return None;
+    }
+    let start = line.value.start as usize;
+    // What ends a value is no part of a name.
+    let length = scan::plain_name_end(fields.bytes(), start) - start;
+    Authority::of_plain_name(line.value.of(fields.bytes()), length)
+}
+
 /// The Host field by RFC 9112 3.2: exactly one and valid, but HTTP/1.0 may lack it.
-#[inline]
 fn host_field<'a>(fields: &Fields<'a>, version: Version) -> Result<Option<Authority<'a>>, HeadError> {
     if fields.is_repeated(KnownField::Host) {
         return Err(HeadError::RepeatedHost);

@@ -25,7 +25,7 @@ impl HeadScanner {
     pub fn scan(&mut self, buffer: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
         let bytes = &buffer[..buffer.len().min(limits.head_bytes_max)];
         loop {
-            let at = self.looked + scan::field_value_length(bytes.get(self.looked..).unwrap_or_default());
+            let at = scan::field_value_end(bytes, self.looked.min(bytes.len()));
             self.looked = at;
             match bytes.get(at..).unwrap_or_default() {
                 [b'\r', b'\n', ..] => {

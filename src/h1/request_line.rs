@@ -3,7 +3,7 @@
 use super::error::{HeadError, Stop};
 use super::head::{HeadLimits, line_end};
 use super::{request_target, scan};
-use crate::message::{Method, RequestTarget, Version};
+use crate::message::{Authority, Fields, Method, RequestHead, RequestTarget, Version};
 
 /// The longest method that is read, in bytes; RFC 9112 3 asks for 501 beyond what a server implements.
 pub const METHOD_BYTES_MAX: usize = 32;
@@ -23,37 +23,57 @@ pub(super) struct RequestLine {
 /// Finds the parts of the request line at `start` and checks them.
 #[inline(always)]
 pub(super) fn parse(bytes: &[u8], start: usize, limits: &HeadLimits) -> Result<RequestLine, Stop> {
-    let method_end = method_end(bytes, start)?;
+    let (method, method_end) = method(bytes, start)?;
     let target = request_target::extent(bytes, method_end + 1, limits.target_bytes_max)?;
-    let method_token = &bytes[start..method_end];
-    let (version, end) = version_and_line_end(bytes, target.end + 1, method_token)?;
-    let method = Method::from_token(method_token);
+    let (version, end) = version_and_line_end(bytes, target.end + 1, start)?;
     request_target::check_form(bytes, target, method)?;
     Ok(RequestLine { start, method_end, method, target, version, end })
 }
 
 impl RequestLine {
-    /// The method as it stands in `bytes`.
-    #[inline]
-    pub(super) fn method_token<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        &bytes[self.start..self.method_end]
+    /// The head that begins with this line of `bytes`.
+    #[inline(always)]
+    pub(super) fn head<'a>(
+        &self,
+        bytes: &'a [u8],
+        target: RequestTarget<'a>,
+        fields: Fields<'a>,
+        host_field: Option<Authority<'a>>,
+    ) -> RequestHead<'a> {
+        let method_token = &bytes[self.start..self.method_end];
+        RequestHead { method: self.method, method_token, target, version: self.version, fields, host_field }
+    }
+
+    /// The target, if it is in origin-form.
+    #[inline(always)]
+    pub(super) fn origin_form<'a>(&self, bytes: &'a [u8]) -> Option<RequestTarget<'a>> {
+        request_target::origin_form(bytes, self.target, self.method)
     }
 
     /// The target as it stands in `bytes`.
-    #[inline]
     pub(super) fn target<'a>(&self, bytes: &'a [u8]) -> Result<RequestTarget<'a>, HeadError> {
         request_target::parse(bytes, self.target, self.method)
     }
 }
 
+/// The method and the index of the SP after it.
 #[inline(always)]
-fn method_end(bytes: &[u8], start: usize) -> Result<usize, Stop> {
-    let end = start + scan::token_length(bytes.get(start..).unwrap_or_default());
+fn method(bytes: &[u8], start: usize) -> Result<(Method, usize), Stop> {
+    const GET: u32 = u32::from_le_bytes(*b"GET ");
+    match bytes.get(start..).and_then(|rest| rest.first_chunk()) {
+        Some(first) if u32::from_le_bytes(*first) == GET => Ok((Method::Get, start + 3)),
+        _ => other_method(bytes, start),
+    }
+}
+
+#[inline(never)]
+fn other_method(bytes: &[u8], start: usize) -> Result<(Method, usize), Stop> {
+    let end = scan::token_before(bytes, start, b' ').unwrap_or_else(|| scan::token_end(bytes, start));
     if end - start > METHOD_BYTES_MAX {
         return Err(HeadError::MethodTooLong.into());
     }
     match bytes.get(end) {
-        Some(b' ') if end > start => Ok(end),
+        Some(b' ') if end > start => Ok((Method::from_token(&bytes[start..end]), end)),
         None => Err(Stop::NeedMore),
         Some(b'\n') => Err(HeadError::BareLineFeed.into()),
         Some(_) => Err(HeadError::InvalidMethod.into()),
@@ -61,28 +81,28 @@ fn method_end(bytes: &[u8], start: usize) -> Result<usize, Stop> {
 }
 
 #[inline(always)]
-fn version_and_line_end(bytes: &[u8], at: usize, method: &[u8]) -> Result<(Version, usize), Stop> {
+fn version_and_line_end(bytes: &[u8], at: usize, line_start: usize) -> Result<(Version, usize), Stop> {
     // As integers: a match on the bytes would compare them one by one.
     const LINE_END: u16 = u16::from_le_bytes(*b"\r\n");
     const HTTP_1_1: u64 = u64::from_le_bytes(*b"HTTP/1.1");
     const HTTP_1_0: u64 = u64::from_le_bytes(*b"HTTP/1.0");
-    if let Some((version, after)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk())
-        && after.first_chunk().is_some_and(|end| u16::from_le_bytes(*end) == LINE_END)
+    if let Some(&[a, b, c, d, e, f, g, h, cr, lf]) = bytes.get(at..).and_then(|rest| rest.first_chunk())
+        && u16::from_le_bytes([cr, lf]) == LINE_END
     {
-        match u64::from_le_bytes(*version) {
+        match u64::from_le_bytes([a, b, c, d, e, f, g, h]) {
             HTTP_1_1 => return Ok((Version::Http11, at + 10)),
             HTTP_1_0 => return Ok((Version::Http10, at + 10)),
             _ => {}
         }
     }
-    unusual_version(bytes, at, method)
+    unusual_version(bytes, at, line_start)
 }
 
 /// Everything but the two good endings: names the fault, or finds that bytes are missing.
 #[cold]
-fn unusual_version(bytes: &[u8], at: usize, method: &[u8]) -> Result<(Version, usize), Stop> {
+fn unusual_version(bytes: &[u8], at: usize, line_start: usize) -> Result<(Version, usize), Stop> {
     let version = match version(bytes, at) {
-        Err(Stop::Refused(HeadError::UnsupportedVersion)) if method == b"PRI" => {
+        Err(Stop::Refused(HeadError::UnsupportedVersion)) if bytes[line_start..].starts_with(b"PRI ") => {
             return Err(HeadError::Http2Preface.into());
         }
         other => other?,

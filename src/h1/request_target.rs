@@ -21,7 +21,7 @@ pub(super) struct Extent {
 pub(super) fn extent(bytes: &[u8], start: usize, length_max: usize) -> Result<Extent, Stop> {
     let mut at = start;
     loop {
-        at += scan::path_stretch_length(bytes.get(at..).unwrap_or_default());
+        at = scan::path_stretch_end(bytes, at);
         if at - start > length_max {
             return Err(HeadError::TargetTooLong.into());
         }
@@ -32,7 +32,7 @@ pub(super) fn extent(bytes: &[u8], start: usize, length_max: usize) -> Result<Ex
             other => return Err(refusal(other)),
         }
     }
-    let end = at + scan::query_length(bytes.get(at..).unwrap_or_default());
+    let end = scan::query_end(bytes, at);
     if end - start > length_max {
         return Err(HeadError::TargetTooLong.into());
     }
@@ -65,27 +65,37 @@ fn percent_encoding_end(bytes: &[u8], at: usize) -> Result<usize, Stop> {
 /// Whether the target in `extent` has one of the forms that the method allows.
 #[inline]
 pub(super) fn check_form(bytes: &[u8], extent: Extent, method: Method) -> Result<(), HeadError> {
-    if bytes[extent.start] == b'/' && method != Method::Connect {
+    if is_origin_form(bytes, extent, method) {
         return Ok(());
     }
     other_form(bytes, extent, method).map(|_| ())
 }
 
+#[inline(always)]
+fn is_origin_form(bytes: &[u8], extent: Extent, method: Method) -> bool {
+    bytes[extent.start] == b'/' && method != Method::Connect
+}
+
+/// The target in `extent`, if it is in origin-form.
+#[inline(always)]
+pub(super) fn origin_form(bytes: &[u8], extent: Extent, method: Method) -> Option<RequestTarget<'_>> {
+    if !is_origin_form(bytes, extent, method) {
+        return None;
+    }
+    let (path, query) = split_query(bytes, extent.start, extent);
+    Some(RequestTarget::Origin { raw: &bytes[extent.start..extent.end], path, query })
+}
+
 /// Reads the target in `extent` as one of the forms that `method` allows.
-#[inline]
 pub(super) fn parse<'a>(
     bytes: &'a [u8],
     extent: Extent,
     method: Method,
 ) -> Result<RequestTarget<'a>, HeadError> {
-    let raw = &bytes[extent.start..extent.end];
-    if raw[0] == b'/' && method != Method::Connect {
-        let (path, query) = split_query(bytes, extent.start, extent);
-        return Ok(RequestTarget::Origin { raw, path, query });
-    }
-    other_form(bytes, extent, method)
+    origin_form(bytes, extent, method).map_or_else(|| other_form(bytes, extent, method), Ok)
 }
 
+#[cold]
 fn other_form<'a>(bytes: &'a [u8], extent: Extent, method: Method) -> Result<RequestTarget<'a>, HeadError> {
     let raw = &bytes[extent.start..extent.end];
     match (method, raw) {
@@ -129,10 +139,14 @@ fn is_scheme(bytes: &[u8]) -> bool {
         && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte))
 }
 
-/// Path and query: without a "?", the range after it ends before it begins and yields none.
+/// Path and query.
 #[inline]
 fn split_query(bytes: &[u8], path_start: usize, extent: Extent) -> (&[u8], Option<&[u8]>) {
-    (&bytes[path_start..extent.question], bytes.get(extent.question + 1..extent.end))
+    let target = &bytes[path_start..extent.end];
+    match target.split_at_checked(extent.question - path_start) {
+        Some((path, [_question, query @ ..])) => (path, Some(query)),
+        _ => (target, None),
+    }
 }
 
 #[cfg(test)]

@@ -1,55 +1,72 @@
 //! How far a token, a target or a field value reaches, 16 bytes at a time where the processor can.
 //!
-//! Each scan returns the length of the run at the beginning of `bytes`: the index of the first byte that ends it, or
-//! the length of `bytes`. The plain versions say what the fast ones must return; SSE2 is part of every x86-64
-//! and so needs no detection.
+//! Each scan takes the whole buffer and where a run begins in it, which is no place beyond its end, and returns where the
+//! run ends: the index of the first byte that ends it, or the length of the buffer. It takes the buffer and not the rest
+//! of it since the last bytes are read as the end of a lane of 16, wherever the run began. The plain versions say what
+//! the fast ones must return; SSE2 is part of every x86-64 and so needs no detection.
 
 use crate::message::is_token_byte;
 
-/// The tchars (RFC 9110 5.6.2) that `bytes` begin with.
-#[inline]
-pub(super) fn token_length(bytes: &[u8]) -> usize {
+/// The end of the tchars (RFC 9110 5.6.2) at `start`, if the byte `delimiter` follows them, which is none.
+#[inline(always)]
+pub(super) fn token_before(bytes: &[u8], start: usize, delimiter: u8) -> Option<usize> {
     #[cfg(target_arch = "x86_64")]
     {
         // SAFETY: every x86-64 has SSE2.
-        let length = unsafe { sse2::letters_digits_hyphens_length(bytes) };
-        if let Some(b':' | b' ') = bytes.get(length) {
-            return length;
+        let end = unsafe { sse2::letters_digits_hyphens_end(bytes, start) };
+        if bytes.get(end) == Some(&delimiter) {
+            return Some(end);
         }
     }
     // The lanes know letters, digits and "-" only; the rare rest of the alphabet is left to the table.
-    plain::token_length(bytes)
+    Some(token_end(bytes, start)).filter(|end| bytes.get(*end) == Some(&delimiter))
 }
 
-/// The stretch of a path that `bytes` begin with: up to "?", "%", "#", or a byte that no target holds (controls, SP,
-/// DEL, everything above ASCII).
-#[inline]
-pub(super) fn path_stretch_length(bytes: &[u8]) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 has SSE2.
-    return unsafe { sse2::path_stretch_length(bytes) };
-    #[cfg(not(target_arch = "x86_64"))]
-    plain::path_stretch_length(bytes)
+/// The end of the tchars at `start`.
+#[cold]
+pub(super) fn token_end(bytes: &[u8], start: usize) -> usize {
+    plain::token_end(bytes, start)
 }
 
-/// The query that `bytes` begin with: up to "#", or a byte that no target holds.
+/// The end of the stretch of a path at `start`: up to "?", "%", "#", or a byte that no target holds (controls, SP, DEL,
+/// everything above ASCII).
 #[inline]
-pub(super) fn query_length(bytes: &[u8]) -> usize {
+pub(super) fn path_stretch_end(bytes: &[u8], start: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has SSE2.
-    return unsafe { sse2::query_length(bytes) };
+    return unsafe { sse2::path_stretch_end(bytes, start) };
     #[cfg(not(target_arch = "x86_64"))]
-    plain::query_length(bytes)
+    plain::path_stretch_end(bytes, start)
 }
 
-/// The field-vchars, SPs and HTABs that `bytes` begin with: up to a control or DEL (RFC 9110 5.5).
+/// The end of the query at `start`: up to "#", or a byte that no target holds.
 #[inline]
-pub(super) fn field_value_length(bytes: &[u8]) -> usize {
+pub(super) fn query_end(bytes: &[u8], start: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has SSE2.
-    return unsafe { sse2::field_value_length(bytes) };
+    return unsafe { sse2::query_end(bytes, start) };
     #[cfg(not(target_arch = "x86_64"))]
-    plain::field_value_length(bytes)
+    plain::query_end(bytes, start)
+}
+
+/// The end of the field-vchars, SPs and HTABs at `start`: up to a control or DEL (RFC 9110 5.5).
+#[inline]
+pub(super) fn field_value_end(bytes: &[u8], start: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has SSE2.
+    return unsafe { sse2::field_value_end(bytes, start) };
+    #[cfg(not(target_arch = "x86_64"))]
+    plain::field_value_end(bytes, start)
+}
+
+/// The end of the letters, digits, "-" and "." at `start`: all of a host's name or address, but for rare ones.
+#[inline]
+pub(super) fn plain_name_end(bytes: &[u8], start: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 has SSE2.
+    return unsafe { sse2::plain_name_end(bytes, start) };
+    #[cfg(not(target_arch = "x86_64"))]
+    plain::plain_name_end(bytes, start)
 }
 
 /// Finds the controls (all but HTAB; and DEL) of a buffer one after the other.
@@ -57,43 +74,65 @@ pub(super) fn field_value_length(bytes: &[u8]) -> usize {
 /// It classes 64 bytes at once and then takes bit after bit: where a line ends is known without waiting for what the
 /// line holds, so that the processor works on several lines at a time.
 pub(super) struct Controls<'a> {
-    /// What `bits` begin with.
-    block: &'a [u8],
-    length: usize,
+    bytes: &'a [u8],
+    /// Where the block begins that `bits` stand for.
+    block: usize,
     /// One bit for each byte of the block that is a control and has not been taken.
     bits: u64,
 }
 
 impl<'a> Controls<'a> {
+    /// Those of `bytes` from `start` on.
     #[inline]
-    pub(super) fn of(bytes: &'a [u8]) -> Controls<'a> {
-        Controls { block: bytes, length: bytes.len(), bits: control_bits(bytes) }
+    pub(super) fn of(bytes: &'a [u8], start: usize) -> Controls<'a> {
+        Controls { bytes, block: start, bits: control_bits(bytes, start) }
     }
 
     /// The index of the next control, or the length where there is none.
     #[inline]
     pub(super) fn take(&mut self) -> usize {
-        while self.bits == 0 {
-            let Some(next) = self.block.get(BLOCK..) else { return self.length };
-            self.block = next;
-            self.bits = control_bits(next);
+        if !self.find_block() {
+            return self.bytes.len();
         }
         let offset = self.bits.trailing_zeros() as usize;
         self.bits &= self.bits - 1;
-        self.length - self.block.len() + offset
+        self.block + offset
+    }
+
+    /// Leaves the next control out.
+    #[inline]
+    pub(super) fn skip(&mut self) {
+        if self.find_block() {
+            self.bits &= self.bits - 1;
+        }
+    }
+
+    /// Goes on to the next block that holds a control; `false` if there is none.
+    #[inline]
+    fn find_block(&mut self) -> bool {
+        while self.bits == 0 {
+            if self.bytes.len() - self.block <= BLOCK {
+                return false;
+            }
+            self.block += BLOCK;
+            self.bits = control_bits(self.bytes, self.block);
+        }
+        true
     }
 }
 
 const BLOCK: usize = 64;
 
-/// One bit for each of the first 64 bytes that is a control.
-#[inline]
-fn control_bits(bytes: &[u8]) -> u64 {
+/// One bit for each of the first 64 bytes from `start` on that is a control.
+///
+/// Not inlined: it is needed in three places, and once for 64 bytes.
+#[inline(never)]
+fn control_bits(bytes: &[u8], start: usize) -> u64 {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: every x86-64 has SSE2.
-    return unsafe { sse2::control_bits(bytes) };
+    return unsafe { sse2::control_bits(bytes, start) };
     #[cfg(not(target_arch = "x86_64"))]
-    plain::control_bits(bytes)
+    plain::control_bits(bytes, start)
 }
 
 /// Whether `byte` may stand in a field value or a reason phrase.
@@ -103,126 +142,172 @@ pub(super) const fn is_field_value_byte(byte: u8) -> bool {
 }
 
 /// One byte at a time: the definition of each scan.
-#[cfg_attr(all(target_arch = "x86_64", not(test)), allow(dead_code, reason = "the lanes take their place"))]
 mod plain {
     use super::{BLOCK, is_field_value_byte, is_token_byte};
 
-    fn length(bytes: &[u8], ends: impl Fn(u8) -> bool) -> usize {
-        bytes.iter().position(|&byte| ends(byte)).unwrap_or(bytes.len())
+    fn end(bytes: &[u8], start: usize, ends: impl Fn(u8) -> bool) -> usize {
+        let rest = bytes.get(start..).unwrap_or_default();
+        rest.iter().position(|&byte| ends(byte)).map_or(bytes.len(), |length| start + length)
     }
 
-    pub(super) fn token_length(bytes: &[u8]) -> usize {
-        length(bytes, |byte| !is_token_byte(byte))
+    #[cold]
+    pub(super) fn token_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |byte| !is_token_byte(byte))
     }
 
-    pub(super) fn path_stretch_length(bytes: &[u8]) -> usize {
-        length(bytes, |byte| !byte.is_ascii_graphic() || matches!(byte, b'?' | b'%' | b'#'))
+    #[cold]
+    pub(super) fn path_stretch_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |byte| !byte.is_ascii_graphic() || matches!(byte, b'?' | b'%' | b'#'))
     }
 
-    pub(super) fn query_length(bytes: &[u8]) -> usize {
-        length(bytes, |byte| !byte.is_ascii_graphic() || byte == b'#')
+    #[cold]
+    pub(super) fn query_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |byte| !byte.is_ascii_graphic() || byte == b'#')
     }
 
-    pub(super) fn field_value_length(bytes: &[u8]) -> usize {
-        length(bytes, |byte| !is_field_value_byte(byte))
+    #[cold]
+    pub(super) fn field_value_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |byte| !is_field_value_byte(byte))
     }
 
-    pub(super) fn control_bits(bytes: &[u8]) -> u64 {
-        let bits = bytes.iter().take(BLOCK).map(|&byte| u64::from(!is_field_value_byte(byte)));
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "it speaks for the lanes only"))]
+    #[cold]
+    pub(super) fn letters_digits_hyphens_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |byte| !byte.is_ascii_alphanumeric() && byte != b'-')
+    }
+
+    #[cold]
+    pub(super) fn plain_name_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'.'))
+    }
+
+    #[cold]
+    pub(super) fn control_bits(bytes: &[u8], start: usize) -> u64 {
+        let bits = bytes.iter().skip(start).take(BLOCK).map(|&byte| u64::from(!is_field_value_byte(byte)));
         bits.rev().fold(0, |bits, bit| bits << 1 | bit)
     }
 }
 
-/// 16 bytes at a time. A class maps each byte of a lane to 0xff where it ends the run, else to 0; NUL ends every run.
+/// 16 bytes at a time. A class maps each byte of a lane to 0xff where it ends the run, else to 0.
 ///
 /// The compiler wants SSE2 stated although it is part of every x86-64; whoever calls in from outside vouches for it.
 #[cfg(target_arch = "x86_64")]
 mod sse2 {
     use std::arch::x86_64::{
         __m128i, _mm_andnot_si128, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_min_epu8,
-        _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_sub_epi8,
+        _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8, _mm_sub_epi8,
     };
 
-    use super::BLOCK;
+    use super::{BLOCK, plain};
 
     const LANE: usize = 16;
 
     /// Stops before the rarer tchars too.
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(super) fn letters_digits_hyphens_length(bytes: &[u8]) -> usize {
-        length(bytes, |lane| outside_letters_digits_hyphen(lane))
+    pub(super) fn letters_digits_hyphens_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |lane| outside_letters_digits_hyphen(lane), plain::letters_digits_hyphens_end)
     }
 
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(super) fn path_stretch_length(bytes: &[u8]) -> usize {
-        length(bytes, |lane| ends_path_stretch(lane))
+    pub(super) fn path_stretch_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |lane| ends_path_stretch(lane), plain::path_stretch_end)
     }
 
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(super) fn query_length(bytes: &[u8]) -> usize {
-        length(bytes, |lane| ends_query(lane))
+    pub(super) fn query_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |lane| ends_query(lane), plain::query_end)
     }
 
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(super) fn field_value_length(bytes: &[u8]) -> usize {
-        length(bytes, |lane| ends_field_value(lane))
+    pub(super) fn field_value_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |lane| ends_field_value(lane), plain::field_value_end)
     }
 
     #[target_feature(enable = "sse2")]
     #[inline]
-    pub(super) fn control_bits(bytes: &[u8]) -> u64 {
-        let Some(block) = bytes.first_chunk::<BLOCK>() else { return control_bits_of_rest(bytes) };
+    pub(super) fn plain_name_end(bytes: &[u8], start: usize) -> usize {
+        end(bytes, start, |lane| outside_plain_name(lane), plain::plain_name_end)
+    }
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    pub(super) fn control_bits(bytes: &[u8], start: usize) -> u64 {
+        let rest = bytes.get(start..).unwrap_or_default();
+        if let Some(block) = rest.first_chunk() {
+            return control_bits_of_block(block);
+        }
+        match bytes.last_chunk() {
+            // What comes before the rest is shifted out.
+            Some(block) => control_bits_of_block(block).checked_shr((BLOCK - rest.len()) as u32).unwrap_or(0),
+            None => control_bits_of_short(bytes, start),
+        }
+    }
+
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    fn control_bits_of_block(block: &[u8; BLOCK]) -> u64 {
         let (lanes, _) = block.as_chunks();
         lanes.iter().rev().fold(0, |bits, lane| bits << LANE | u64::from(mask(ends_field_value(load(lane)))))
     }
 
-    /// For less than a block.
+    /// Of a buffer that is shorter than a block.
     #[target_feature(enable = "sse2")]
-    #[inline(never)]
-    fn control_bits_of_rest(bytes: &[u8]) -> u64 {
-        let (lanes, rest) = bytes.as_chunks();
-        // The padding's NULs are no bytes of the buffer.
-        let last = mask(ends_field_value(padded(rest))) & !(u32::MAX << rest.len());
+    #[inline]
+    fn control_bits_of_short(bytes: &[u8], start: usize) -> u64 {
+        let Some(last) = bytes.last_chunk() else { return plain::control_bits(bytes, start) };
+        let (lanes, rest) = bytes.get(start..).unwrap_or_default().as_chunks();
+        let last = mask(ends_field_value(load(last))) >> (LANE - rest.len());
         lanes
             .iter()
             .rev()
             .fold(u64::from(last), |bits, lane| bits << LANE | u64::from(mask(ends_field_value(load(lane)))))
     }
 
+    /// `short` does the same for buffers that are shorter than a lane.
     #[target_feature(enable = "sse2")]
     #[inline]
-    fn length(bytes: &[u8], class: impl Fn(__m128i) -> __m128i) -> usize {
-        let mut at = 0;
-        while let Some(lane) = bytes[at..].first_chunk() {
+    fn end(
+        bytes: &[u8],
+        start: usize,
+        class: impl Fn(__m128i) -> __m128i,
+        short: impl Fn(&[u8], usize) -> usize,
+    ) -> usize {
+        let Some(rest) = bytes.get(start..) else { return bytes.len() };
+        if let Some(lane) = rest.first_chunk() {
+            let ends = mask(class(load(lane)));
+            if ends != 0 {
+                return start + ends.trailing_zeros() as usize;
+            }
+        }
+        end_beyond(bytes, start, class, short)
+    }
+
+    /// As `end`, for runs that do not end within a lane. Not inlined: most do.
+    #[target_feature(enable = "sse2")]
+    #[inline(never)]
+    fn end_beyond(
+        bytes: &[u8],
+        start: usize,
+        class: impl Fn(__m128i) -> __m128i,
+        short: impl Fn(&[u8], usize) -> usize,
+    ) -> usize {
+        let mut at = start;
+        while let Some(lane) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
             let ends = mask(class(load(lane)));
             if ends != 0 {
                 return at + ends.trailing_zeros() as usize;
             }
             at += LANE;
         }
-        // The padding's NUL ends the run where nothing before it does.
-        at + mask(class(padded(&bytes[at..]))).trailing_zeros() as usize
-    }
-
-    /// Less than a lane of bytes and then NULs, put together in registers: the detour over a copy in memory costs more
-    /// than the scan. Not inlined: it is needed near the end of a buffer only.
-    #[target_feature(enable = "sse2")]
-    #[inline(never)]
-    fn padded(bytes: &[u8]) -> __m128i {
-        let (low, high) = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-            let overlap = 8 * (LANE - bytes.len()) as u32;
-            (u64::from_le_bytes(*first), u64::from_le_bytes(*last).checked_shr(overlap).unwrap_or(0))
-        } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-            let place = 8 * (bytes.len() - 4) as u32;
-            (u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << place, 0)
-        } else {
-            (bytes.iter().rev().fold(0, |low, &byte| low << 8 | u64::from(byte)), 0)
-        };
-        _mm_set_epi64x(high as i64, low as i64)
+        let Some(last) = bytes.last_chunk() else { return short(bytes, at) };
+        let left = bytes.len().saturating_sub(at).min(LANE);
+        // What comes before the rest is shifted out, and a bit behind it ends every run.
+        let ends = mask(class(load(last))) >> (LANE - left) | 1 << left;
+        at + ends.trailing_zeros() as usize
     }
 
     #[target_feature(enable = "sse2")]
@@ -266,6 +351,12 @@ mod sse2 {
         _mm_andnot_si128(_mm_or_si128(letter_or_digit, equals(lane, b'-')), each(0xff))
     }
 
+    #[target_feature(enable = "sse2")]
+    #[inline]
+    fn outside_plain_name(lane: __m128i) -> __m128i {
+        _mm_andnot_si128(equals(lane, b'.'), outside_letters_digits_hyphen(lane))
+    }
+
     /// Signed, bytes above ASCII are negative: one comparison finds them, the controls and SP.
     #[target_feature(enable = "sse2")]
     #[inline]
@@ -300,13 +391,13 @@ mod tests {
 
     use super::*;
 
-    type Scan = fn(&[u8]) -> usize;
+    type Scan = fn(&[u8], usize) -> usize;
 
     const SCANS: [(&str, Scan, Scan); 4] = [
-        ("token", token_length, plain::token_length),
-        ("path stretch", path_stretch_length, plain::path_stretch_length),
-        ("query", query_length, plain::query_length),
-        ("field value", field_value_length, plain::field_value_length),
+        ("path stretch", path_stretch_end, plain::path_stretch_end),
+        ("query", query_end, plain::query_end),
+        ("field value", field_value_end, plain::field_value_end),
+        ("plain name", plain_name_end, plain::plain_name_end),
     ];
 
     #[test]
@@ -317,25 +408,71 @@ mod tests {
                     for byte in 0..=255u8 {
                         let mut bytes = vec![b'a'; length];
                         bytes[place] = byte;
-                        let expected = definition(&bytes);
-                        assert_eq!(fast(&bytes), expected, "{name}: {byte:#04x} at {place} of {length}");
+                        for start in [0, place / 2, place, place + 1] {
+                            let expected = definition(&bytes, start);
+                            let found = fast(&bytes, start);
+                            assert_eq!(
+                                found, expected,
+                                "{name}: {byte:#04x} at {place} of {length}, from {start}"
+                            );
+                        }
                     }
                 }
             }
         }
     }
 
-    fn controls_one_by_one(bytes: &[u8]) -> Vec<usize> {
-        let mut controls = Controls::of(bytes);
+    /// Every byte, in names of every length, before a delimiter and before something else.
+    #[test]
+    fn a_token_is_found_before_its_delimiter_only() {
+        for byte in 0..=255u8 {
+            for length in 1..40 {
+                for place in 0..length {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[place] = byte;
+                    bytes.extend(b": b: c");
+                    let expected = match byte {
+                        b':' => Some(place),
+                        _ => is_token_byte(byte).then_some(length),
+                    };
+                    assert_eq!(token_before(&bytes, 0, b':'), expected, "{}", bytes.escape_ascii());
+                }
+            }
+        }
+        assert_eq!(token_before(b"a", 0, b':'), None);
+        assert_eq!(token_before(b"a b", 0, b':'), None);
+        assert_eq!(token_before(b"a b", 0, b' '), Some(1));
+        assert_eq!(token_before(b"ab:c", 2, b':'), Some(2));
+        assert_eq!(token_before(b"ab", 2, b':'), None);
+    }
+
+    fn controls_one_by_one(bytes: &[u8], start: usize) -> Vec<usize> {
+        let mut controls = Controls::of(bytes, start);
         std::iter::repeat_with(|| controls.take()).take_while(|&index| index < bytes.len()).collect()
     }
 
     #[test]
     fn controls_are_found_one_after_the_other_and_then_no_more() {
-        assert!(controls_one_by_one(b"").is_empty());
-        let mut controls = Controls::of(b"a\r\nb\tc\x7f");
+        assert!(controls_one_by_one(b"", 0).is_empty());
+        let mut controls = Controls::of(b"a\r\nb\tc\x7f", 0);
         let taken: Vec<usize> = std::iter::repeat_with(|| controls.take()).take(5).collect();
         assert_eq!(taken, [1, 2, 6, 7, 7]);
+    }
+
+    #[test]
+    fn a_skipped_control_is_left_out_wherever_blocks_end() {
+        for length in 0..200 {
+            let bytes = [&vec![b'a'; length][..], b"\r\nb\r\n"].concat();
+            for start in 0..=length {
+                let mut controls = Controls::of(&bytes, start);
+                assert_eq!(controls.take(), length);
+                controls.skip();
+                assert_eq!(controls.take(), length + 3);
+                controls.skip();
+                controls.skip();
+                assert_eq!(controls.take(), bytes.len());
+            }
+        }
     }
 
     proptest! {
@@ -347,11 +484,11 @@ mod tests {
             ),
         ) {
             for start in 0..=bytes.len() {
-                let part = &bytes[start..];
-                prop_assert_eq!(control_bits(part), plain::control_bits(part), "{}", part.escape_ascii());
+                let (found, expected) = (control_bits(&bytes, start), plain::control_bits(&bytes, start));
+                prop_assert_eq!(found, expected, "{} from {}", bytes.escape_ascii(), start);
+                let controls = (start..bytes.len()).filter(|&at| !is_field_value_byte(bytes[at]));
+                prop_assert_eq!(controls_one_by_one(&bytes, start), controls.collect::<Vec<_>>());
             }
-            let expected: Vec<usize> = (0..bytes.len()).filter(|&at| !is_field_value_byte(bytes[at])).collect();
-            prop_assert_eq!(controls_one_by_one(&bytes), expected);
         }
 
         #[test]
@@ -362,10 +499,11 @@ mod tests {
             ),
         ) {
             for (name, fast, definition) in SCANS {
-                for start in 0..=bytes.len() {
-                    for end in start..=bytes.len().min(start + 40) {
-                        let part = &bytes[start..end];
-                        prop_assert_eq!(fast(part), definition(part), "{} of {}", name, part.escape_ascii());
+                for end in 0..=bytes.len() {
+                    for start in end.saturating_sub(40)..=end {
+                        let (part, from) = (&bytes[..end], start);
+                        let found = fast(part, from);
+                        prop_assert_eq!(found, definition(part, from), "{} of {} from {}", name, part.escape_ascii(), from);
                     }
                 }
             }

@@ -20,7 +20,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(StatusLine<'_>, usize), Stop> {
     let version = request_line::version(bytes, 0)?;
     let status = status_code(&bytes[8..])?;
     let reason_start = if bytes[12] == b' ' { 13 } else { 12 };
-    let reason_end = reason_start + scan::field_value_length(&bytes[reason_start..]);
+    let reason_end = scan::field_value_end(bytes, reason_start);
     let end = match bytes.get(reason_end) {
         None | Some(b'\r' | b'\n') => line_end(bytes, reason_end)?,
         Some(_) => return Err(HeadError::InvalidReason.into()),

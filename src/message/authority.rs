@@ -32,7 +32,6 @@ impl<'a> Authority<'a> {
     /// Checks `bytes` against RFC 3986 3.2, narrowed: no userinfo, no empty host, no IPvFuture, no zone.
     ///
     /// A port may be empty ("host:"), as RFC 3986 3.2.3 allows; it then counts as absent.
-    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Authority<'a>, AuthorityError> {
         let host_length = match bytes.first() {
             None => return Err(AuthorityError::EmptyHost),
@@ -46,6 +45,19 @@ impl<'a> Authority<'a> {
             _ => return Err(AuthorityError::InvalidHost),
         };
         Ok(Authority { bytes, host_length, port })
+    }
+
+    /// What [`Authority::parse`] finds in nearly every authority: a name or address of letters, digits, "-" and ".", of
+    /// which the caller knows that it takes the first `host_length` bytes, and perhaps a short port. `None` says nothing.
+    #[inline(always)]
+    pub(crate) fn of_plain_name(bytes: &'a [u8], host_length: usize) -> Option<Authority<'a>> {
+        debug_assert!(bytes[..host_length].iter().all(|&byte| NAME_BYTES[usize::from(byte)]));
+        let port = match bytes.get(host_length..)? {
+            [] => NO_PORT,
+            [b':', digits @ ..] => short_number(bytes, digits.len())?,
+            _ => return None,
+        };
+        (host_length > 0).then_some(Authority { bytes, host_length, port })
     }
 
     /// The whole, as it was sent.
@@ -64,7 +76,6 @@ impl<'a> Authority<'a> {
     }
 }
 
-#[inline]
 fn registered_name_length(bytes: &[u8]) -> Result<usize, AuthorityError> {
     let mut at = 0;
     loop {
@@ -94,8 +105,24 @@ fn address_literal_length(bytes: &[u8]) -> Result<usize, AuthorityError> {
     }
 }
 
+/// The number in the last `count` bytes, if those are one to four digits, which cannot be too large; all at once.
+#[inline(always)]
+fn short_number(bytes: &[u8], count: usize) -> Option<u32> {
+    let others = 4_u32.checked_sub(count as u32).filter(|others| *others < 4)?;
+    // What stands before the digits becomes zeros.
+    let kept = u32::MAX << (8 * others);
+    let word = u32::from_le_bytes(*bytes.last_chunk()?) & kept | 0x3030_3030 & !kept;
+    // A digit's upper half is 3, and stays 3 when 6 is added: the first holds from "0" to "?", both up to "9".
+    let upper_halves = |word: u32| word & 0xf0f0_f0f0;
+    if upper_halves(word) != 0x3030_3030 || upper_halves(word.wrapping_add(0x0606_0606)) != 0x3030_3030 {
+        return None;
+    }
+    let values = word & 0x0f0f_0f0f;
+    let pairs = (values * 10 + (values >> 8)) & 0x00ff_00ff;
+    Some((pairs & 0xff) * 100 + (pairs >> 16))
+}
+
 /// Of at most five digits.
-#[inline]
 fn port_number(digits: &[u8]) -> Result<u16, AuthorityError> {
     if digits.contains(&b'@') {
         return Err(AuthorityError::Userinfo);

@@ -74,8 +74,9 @@ impl FieldTable {
     }
 
     /// The lines as fields of `bytes`, the buffer that their spans were taken from.
+    #[inline]
     pub fn fields<'a>(&'a self, bytes: &'a [u8]) -> Fields<'a> {
-        Fields { bytes, lines: &self.lines, present: self.present, repeated: self.repeated }
+        Fields { bytes, table: self }
     }
 }
 
@@ -94,24 +95,24 @@ pub struct Field<'a> {
 #[derive(Clone, Copy)]
 pub struct Fields<'a> {
     bytes: &'a [u8],
-    lines: &'a [FieldLine],
-    present: KnownSet,
-    repeated: KnownSet,
+    /// Not its parts: they were written one by one, and to copy two at once would have to wait for both.
+    table: &'a FieldTable,
 }
+
+static NO_LINES: FieldTable = FieldTable::new();
 
 impl<'a> Fields<'a> {
     /// No fields at all.
-    pub const EMPTY: Fields<'static> =
-        Fields { bytes: &[], lines: &[], present: KnownSet::EMPTY, repeated: KnownSet::EMPTY };
+    pub const EMPTY: Fields<'static> = Fields { bytes: &[], table: &NO_LINES };
 
     /// How many lines there are.
     pub const fn len(&self) -> usize {
-        self.lines.len()
+        self.table.lines.len()
     }
 
     /// Whether there is no line.
     pub const fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.table.lines.is_empty()
     }
 
     /// The buffer that the lines' spans refer to.
@@ -121,13 +122,13 @@ impl<'a> Fields<'a> {
 
     /// The lines' places in that buffer.
     pub const fn lines(&self) -> &'a [FieldLine] {
-        self.lines
+        self.table.lines.as_slice()
     }
 
     /// All fields in order.
     pub fn iter(&self) -> impl Iterator<Item = Field<'a>> + use<'a> {
         let bytes = self.bytes;
-        self.lines.iter().map(move |line| Field {
+        self.lines().iter().map(move |line| Field {
             known: line.known,
             name: line.name.of(bytes),
             value: line.value.of(bytes),
@@ -137,18 +138,18 @@ impl<'a> Fields<'a> {
     /// Whether any line is `known`; constant time.
     #[inline]
     pub const fn contains(&self, known: KnownField) -> bool {
-        self.present.contains(known)
+        self.table.present.contains(known)
     }
 
     /// Whether more than one line is `known`; constant time.
     #[inline]
     pub const fn is_repeated(&self, known: KnownField) -> bool {
-        self.repeated.contains(known)
+        self.table.repeated.contains(known)
     }
 
     /// The values of every line that is `known`, in order; looks at no line where there is none.
     pub fn all(&self, known: KnownField) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a> {
-        let (bytes, lines) = (self.bytes, if self.contains(known) { self.lines } else { &[] });
+        let (bytes, lines) = (self.bytes, if self.contains(known) { self.lines() } else { &[] });
         lines.iter().filter(move |line| line.known == known).map(move |line| line.value.of(bytes))
     }
 

@@ -115,7 +115,7 @@ impl Table {
         }
     }
 
-    /// The key's first replica; `None` without replicas. Costs one or two loads, `bench/placement.rs` has the figures.
+    /// The key's first replica; `None` without replicas. Costs one or two loads; `benches/micro.rs` measures it.
     pub fn first(&self, hash: KeyHash) -> Option<u16> {
         match self {
             Table::Rendezvous(table) => table.preference(hash).first().copied(),

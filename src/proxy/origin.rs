@@ -28,14 +28,22 @@ const CLAIMS: KnownSet = KnownSet::of(&[
 #[derive(Debug)]
 pub struct Peer {
     address: IpAddr,
-    text: Box<str>,
+    /// X-Forwarded-For and what follows it for a peer that is not trusted: the lines of nearly every request.
+    lines: Box<str>,
+    /// How long the address is that stands in the first of `lines`.
+    text_length: usize,
     trusted: bool,
 }
+
+const X_FORWARDED_FOR: &str = "X-Forwarded-For: ";
+const X_FORWARDED_PROTO: &str = "X-Forwarded-Proto: http\r\n";
 
 impl Peer {
     /// The peer at `address`, which is canonical.
     pub fn new(address: IpAddr, policy: &ForwardingPolicy) -> Self {
-        Peer { address, text: address.to_string().into(), trusted: policy.trusts(address) }
+        let text = address.to_string();
+        let lines = [X_FORWARDED_FOR, &text, "\r\n", X_FORWARDED_PROTO].concat();
+        Peer { address, lines: lines.into(), text_length: text.len(), trusted: policy.trusts(address) }
     }
 
     /// The address of the client that made a request: the peer's own, or behind trusted peers the last one that is not
@@ -97,17 +105,24 @@ impl Peer {
         }
     }
 
+    /// The address as it was written into `lines`.
+    fn text(&self) -> &[u8] {
+        &self.lines.as_bytes()[X_FORWARDED_FOR.len()..][..self.text_length]
+    }
+
     fn write_x_forwarded(&self, out: &mut Vec<u8>, head: &RequestHead<'_>) {
-        out.extend_from_slice(b"X-Forwarded-For: ");
-        if self.trusted {
-            write_members(out, &head.fields, KnownField::XForwardedFor, |_| true);
-        }
-        out.extend_from_slice(self.text.as_bytes());
-        out.extend_from_slice(b"\r\n");
         // How a trusted peer's own client spoke is what it says; only it knows of TLS.
         let says = |known| self.trusted && head.fields.contains(known);
-        if !says(KnownField::XForwardedProto) {
-            out.extend_from_slice(b"X-Forwarded-Proto: http\r\n");
+        if self.trusted {
+            out.extend_from_slice(X_FORWARDED_FOR.as_bytes());
+            write_members(out, &head.fields, KnownField::XForwardedFor, |_| true);
+            out.extend_from_slice(self.text());
+            out.extend_from_slice(b"\r\n");
+            if !says(KnownField::XForwardedProto) {
+                out.extend_from_slice(X_FORWARDED_PROTO.as_bytes());
+            }
+        } else {
+            out.extend_from_slice(self.lines.as_bytes());
         }
         if let Some(authority) = head.authority()
             && !says(KnownField::XForwardedHost)
@@ -125,7 +140,7 @@ impl Peer {
         let (open, close): (&[u8], &[u8]) =
             if self.address.is_ipv6() { (b"for=\"[", b"]\"") } else { (b"for=", b"") };
         out.extend_from_slice(open);
-        out.extend_from_slice(self.text.as_bytes());
+        out.extend_from_slice(self.text());
         out.extend_from_slice(close);
         if let Some(authority) = head.authority() {
             out.extend_from_slice(b";host=");
