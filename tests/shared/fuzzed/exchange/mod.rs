@@ -69,7 +69,7 @@ async fn play(
     spec: ServiceSpec,
     limits: ClientLimits,
 ) -> [Records; 2] {
-    let stage = Stage::raise(&engine, spec, limits, 1_000);
+    let stage = Stage::raise(&engine, spec, limits);
     let (of_clients, of_backends) = (Records::default(), Records::default());
     if !backends.is_empty() {
         listen(&engine, Rc::new(backends), &of_backends);
@@ -180,6 +180,7 @@ fn client_limits(choice: u8) -> ClientLimits {
         write: WAIT,
         head_bytes_max: if choice & 2 > 0 { 256 } else { 8 * 1024 },
         connections_max: None,
+        connections_per_address: None,
     }
 }
 
