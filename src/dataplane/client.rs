@@ -175,7 +175,8 @@ impl<E: Engine> Client<E> {
                 Ok(Some(Err(refusal))) => return Err(Unread::Refused(refusal)),
                 Ok(None) => {}
                 Err(error) => {
-                    return Err(Unread::Refused(Refusal::malformed(core, error.status(), &error)));
+                    let bytes = self.inbound.bytes();
+                    return Err(Unread::Refused(Refusal::malformed(core, bytes, error.status(), &error)));
                 }
             }
             match self.inbound.fill(&mut self.timer, deadline).await {
@@ -184,7 +185,8 @@ impl<E: Engine> Client<E> {
                 Err(IoError::TimedOut) => {
                     core.counters.timed_out(Phase::RequestHead);
                     let why = "its head did not come in time";
-                    let refusal = Refusal::malformed(core, StatusCode::REQUEST_TIMEOUT, &why);
+                    let bytes = self.inbound.bytes();
+                    let refusal = Refusal::malformed(core, bytes, StatusCode::REQUEST_TIMEOUT, &why);
                     return Err(Unread::Refused(refusal));
                 }
                 Err(_) => return Err(Unread::Gone),

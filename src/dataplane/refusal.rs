@@ -20,10 +20,15 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// The refusal of what is no valid request, for this reason.
+    /// The refusal of `bytes`, which are no valid request, for this reason.
     #[cold]
-    pub(super) fn malformed<E: Engine>(core: &Core<E>, status: StatusCode, why: &dyn Display) -> Self {
-        Refusal::write(core, status, Asker::default(), None, Persistence::Close, why)
+    pub(super) fn malformed<E: Engine>(
+        core: &Core<E>,
+        bytes: &[u8],
+        status: StatusCode,
+        why: &dyn Display,
+    ) -> Self {
+        Refusal::write(core, status, Asker::of_malformed(bytes), None, Persistence::Close, why)
     }
 
     /// The refusal of a request that is valid so far. `persistence` is how its connection could go on.

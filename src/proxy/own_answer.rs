@@ -30,6 +30,13 @@ impl<'a> Asker<'a> {
         Asker { head_only: head.method == Method::Head, problem, id: None }
     }
 
+    /// Who sent `bytes` that are no valid request: they may still be meant as HEAD, whose answer has no body.
+    pub fn of_malformed(bytes: &[u8]) -> Self {
+        // Empty lines may come before a request (RFC 9112 2.2).
+        let begin = bytes.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(bytes.len());
+        Asker { head_only: bytes[begin..].starts_with(b"HEAD "), ..Asker::default() }
+    }
+
     /// Who sent a request of which only the head is left that [`write_request`](super::forward::write_request) wrote: so
     /// requests that do not fail pay nothing for their failures.
     pub fn of_written_head(method: Method, head: &'a [u8], ids: Option<&'a RequestIds>) -> Self {

@@ -93,6 +93,12 @@ pub(crate) fn a_head_request_gets_the_head_of_its_failure(engine: Engine) {
             assert_eq!(head.field("Content-Length"), Some(get.body.len().to_string().as_str()), "{path}");
         }
     }
+    for before in ["", "\r\n"] {
+        let mut client = proxy.client();
+        client.send(format!("{before}HEAD / HTTP/1.1\r\nHost: a b\r\n\r\n"));
+        assert_eq!(client.answer_to("HEAD").expect("an answer").status, 400);
+        client.expect_end();
+    }
 }
 
 pub(crate) fn a_failure_has_an_id_that_its_replica_and_the_log_know(engine: Engine) {

@@ -115,8 +115,11 @@ fn is_origin_form(target: &[u8], head: &RequestHead<'_>) -> bool {
 /// The fields that nobody on the way has a say in: unknown ones that are neither nominated nor claims of origin.
 fn end_to_end(fields: &[Pair], options: &ConnectionOptions<'_>) -> Vec<Pair> {
     let is_own = |name: &[u8]| {
-        let name = name.to_ascii_lowercase();
-        name.starts_with(b"x-forwarded-") || name == b"x-request-id" || options.nominates(&name)
+        // CGI takes `_` for `-`, so that claims of where a request came from are removed in either spelling.
+        let dashed = |&byte: &u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        let dashed: Vec<u8> = name.iter().map(dashed).collect();
+        let ours: [&[u8]; 3] = [b"x-request-id", b"forwarded", b"x-real-ip"];
+        dashed.starts_with(b"x-forwarded-") || ours.contains(&&dashed[..]) || options.nominates(name)
     };
     let unknown = |name: &[u8]| KnownField::from_name(name) == KnownField::Unknown;
     fields.iter().filter(|(name, _)| unknown(name) && !is_own(name)).cloned().collect()
