@@ -45,7 +45,9 @@ impl Measured {
             equal = if now == last { equal + 1 } else { 0 };
             last = now;
             (equal == 20).then_some(now)
-        })
+        });
+        println!("{last} bytes a connection");
+        last
     }
 
     fn clients(&self, first: &[u8]) -> Vec<Client> {
