@@ -1,8 +1,10 @@
-//! `swaps ENGINE LISTEN PER_SECOND UPSTREAM...`: one core of Ringway's data plane, whose snapshot is replaced so many times a second.
+//! `swaps ENGINE LISTEN PER_SECOND WHO UPSTREAM...`: one core of Ringway's data plane, whose snapshot is replaced so many times a second.
 //!
 //! The data plane, the snapshots and the way in which they are compiled and published are Ringway's own; the control thread is not
-//! there, because each of its changes waits for a disk. Each second snapshot lacks the last server, so that a placement is
-//! compiled for each, and requests move. Once a second a line says how many were published (`PUBLISHED n SECONDS s`).
+//! there, because each of its changes waits for a disk. A replica comes and goes with every snapshot, so that a placement is
+//! compiled for each. `WHO` it is: `waiting`, one more than there are servers, which has no address yet, so that all requests go where
+//! they went; or `serving`, the last of the servers, whose requests move and whose connections end each time that it goes. Once a
+//! second a line says how many snapshots were published (`PUBLISHED n SECONDS s`).
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
@@ -32,11 +34,13 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [engine, listen, per_second, upstreams @ ..] = arguments.as_slice() else {
-        eprintln!("usage: swaps epoll|io_uring LISTEN PER_SECOND UPSTREAM...");
+    let [engine, listen, per_second, who, upstreams @ ..] = arguments.as_slice() else {
+        eprintln!("usage: swaps epoll|io_uring LISTEN PER_SECOND waiting|serving UPSTREAM...");
         return ExitCode::from(2);
     };
-    match serve(engine, listen, per_second, upstreams) {
+    let served =
+        Services::new(who, upstreams).and_then(|services| serve(engine, listen, per_second, services));
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("swaps: {error}");
@@ -45,9 +49,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(engine: &str, listen: &str, per_second: &str, upstreams: &[String]) -> Result<(), Failure> {
+fn serve(engine: &str, listen: &str, per_second: &str, services: Services) -> Result<(), Failure> {
     memory::use_small_pages()?;
-    let services = Services::new(upstreams)?;
     let per_second: u32 = per_second.parse()?;
     let published = Published::new(Snapshot::build(services.with_all(), None)?);
     let listeners = socket::listen(listen.parse()?, 1)?;
@@ -86,19 +89,22 @@ fn run(engine: &str, listeners: Vec<TcpListener>, settings: CoreSettings) -> Res
     Ok(())
 }
 
-/// The service as it is, and without its last server.
+/// The service with the replica that comes and goes, and without it, which is last.
 struct Services {
     all: ServiceSpec,
     fewer: ServiceSpec,
 }
 
 impl Services {
-    fn new(upstreams: &[String]) -> Result<Self, Failure> {
+    fn new(who: &str, upstreams: &[String]) -> Result<Self, Failure> {
         let mut all = ServiceSpec::named("web");
         for (name, ordinal) in upstreams.iter().zip(1..) {
-            let address: SocketAddr = name.parse()?;
-            let name = name.as_str().into();
-            all.replicas.push(ReplicaSpec { name, ordinal, incarnation: 1, address: Some(address), weight: 1 });
+            all.replicas.push(replica(name, ordinal, Some(name.parse()?)));
+        }
+        match who {
+            "waiting" => all.replicas.push(replica("waiting", u32::MAX, None)),
+            "serving" => {}
+            other => return Err(format!("{other} is neither waiting nor serving").into()),
         }
         let mut fewer = all.clone();
         fewer.replicas.pop();
@@ -112,6 +118,10 @@ impl Services {
     fn of(&self, generation: u64) -> Vec<ServiceSpec> {
         if generation.is_multiple_of(2) { vec![self.fewer.clone()] } else { self.with_all() }
     }
+}
+
+fn replica(name: &str, ordinal: u32, address: Option<SocketAddr>) -> ReplicaSpec {
+    ReplicaSpec { name: name.into(), ordinal, incarnation: 1, address, weight: 1 }
 }
 
 /// Publishes at even moments, for good; what is late is made up for.

@@ -143,6 +143,7 @@ def _figures(window, client, softirq_apart):
         "cpu_us_per_request": cpu["total_s"] / requests * 1e6,
         "user_us_per_request": cpu["user_s"] / requests * 1e6,
         "system_us_per_request": cpu["system_s"] / requests * 1e6,
+        "busiest_thread_us_per_request": cpu["busiest_thread_s"] / requests * 1e6,
         "core_share": cpu["total_s"] / seconds,
         # Ticks are coarse: below zero means zero.
         "core_share_of_others": max(0.0, core["busy_s"] - cpu["total_s"]) / seconds,

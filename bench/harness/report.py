@@ -12,6 +12,7 @@ COLUMNS = ("contender", "req/s", "p50 ms", "p99 ms", "CPU µs/req", "user", "sys
 DISTURBANCE = 0.05
 
 
+REASON_MAX = 240
 LARGE_BODY_BYTES = 16 * 1024
 
 
@@ -111,11 +112,13 @@ def _failures(rows):
         failures = row["failures"]
         for reason in dict.fromkeys(failures):
             rounds = row["measured"] + len(failures)
-            yield f"{row['contender']} failed in {failures.count(reason)} of {rounds} rounds: {_one_line(reason)}"
+            yield f"{row['contender']} failed in {failures.count(reason)} of {rounds} rounds: {one_line(reason)}"
 
 
-def _one_line(text):
-    return " ".join(text.split())
+def one_line(text):
+    """A reason as it fits into a list; what a program wrote while it failed may be long."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= REASON_MAX else joined[:REASON_MAX] + " ..."
 
 
 def _disturbances(rounds):

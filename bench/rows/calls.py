@@ -173,7 +173,9 @@ def _table(case):
     for name in measured_names([case], NAMES):
         figures = next(each[name] for each in case["rounds"] if "per_request" in each.get(name, {}))
         most = sorted(figures["per_request"].items(), key=lambda item: -item[1])[:SHOWN_MAX]
-        parts = ", ".join(f"{call} {count:.2f}" for call, count in most if count >= SHOWN_LEAST)
+        shown = [(call, count) for call, count in most if count >= SHOWN_LEAST]
+        shown.append(("others", figures["total_per_request"] - sum(count for _, count in shown)))
+        parts = ", ".join(f"{call} {count:.2f}" for call, count in shown if count >= SHOWN_LEAST)
         yield f"| {name} | **{figures['total_per_request']:.2f}** | {parts} |"
 
 

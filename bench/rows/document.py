@@ -4,6 +4,7 @@ import json
 import subprocess
 
 from harness.contenders import PROGRAMS, RINGWAYS
+from harness.report import one_line
 
 from . import ROWS
 from .closed import ASKED
@@ -76,13 +77,15 @@ def _row(row):
         yield from ("", f"Failed: {row['failed']}")
     for case in row["cases"]:
         if case["rounds"]:
-            yield from ("", f"### {case['name'][:1].upper()}{case['name'][1:]}", "", *described.table(case))
-            yield from _failures(case)
+            table = list(described.table(case))
+            yield from ("", f"### {case['name'][:1].upper()}{case['name'][1:]}", "", *table)
+            if not any(" failed in " in line for line in table):
+                yield from _failures(case)
 
 
 def _failures(case):
-    """Of contenders without any figures, whose tables are silent about them."""
-    said = dict.fromkeys((name, " ".join(figures["failed"].split())) for each in case["rounds"]
+    """Of contenders that failed, where the table is silent about them."""
+    said = dict.fromkeys((name, one_line(figures["failed"])) for each in case["rounds"]
                          for name, figures in each.items() if "failed" in figures)
     if said:
         yield ""

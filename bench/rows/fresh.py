@@ -3,14 +3,17 @@
 Whoever closes first keeps the pair of ports for a minute. The load's connections all end at one address of one server, which
 gives 28,000 pairs; but for loopback Linux uses a pair again after a second (`tcp_tw_reuse` = 2, the default), and
 each measurement has ports of its own, so that none meets what an earlier one left.
+
+Opening a connection costs the client more than it costs the server, so that on two cores the load is the limit: requests/s say
+little of the contender where its `core` is well below 100 %. Requests per second of its CPU time do: what a full core would give.
 """
 
 from harness import report
-from harness.contenders import NAMES
+from harness.contenders import NAMES, RINGWAYS
 from harness.loads import tester
 
 from .closed import CPU, SMALL_BYTES, closed_case, said
-from .figures import against, against_best, bars, measured_names, medians, no_error
+from .figures import Spread, Target, against, bars, measured_names, medians, no_error, ratios
 from .row import Row
 
 CONNECTIONS = 64
@@ -26,8 +29,9 @@ def _cases(options):
 
 def _targets(results):
     case = results.case("fresh", CASE)
+    yield Target("new connections: requests per second of CPU time over nginx's", "at least", RATE_AT_LEAST,
+                 {mine: Spread.of([1 / ratio for ratio in ratios(case, mine, CPU, ["nginx"])]) for mine in RINGWAYS})
     yield against("new connections: requests/s over nginx's", "at least", RATE_AT_LEAST, case, "requests_per_s", ["nginx"])
-    yield against_best("new connections: CPU time per request over the best peer's", "at most", 1.0, case, CPU)
     yield no_error("new connections: errors", case)
 
 
