@@ -30,7 +30,7 @@ STOP_TIMEOUT_S = 10.0
 TOTAL = "raw_syscalls:sys_enter"
 EACH = ("read", "write", "readv", "writev", "recvfrom", "sendto", "recvmsg", "sendmsg", "epoll_wait", "epoll_pwait",
         "epoll_pwait2", "epoll_ctl", "io_uring_enter", "splice", "accept4", "connect", "close", "shutdown", "setsockopt",
-        "getsockname", "futex", "timerfd_settime", "clock_gettime", "madvise")
+        "getsockopt", "getsockname", "ioctl", "fcntl", "mmap", "munmap", "futex", "timerfd_settime", "clock_gettime", "madvise")
 SHOWN_MAX = 6
 # Less than this per request is left out of the table.
 SHOWN_LEAST = 0.005

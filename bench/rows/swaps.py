@@ -60,12 +60,18 @@ def rate_told(output):
     return int(count) / float(seconds)
 
 
+def publication_us(figures, rate):
+    """CPU time of all other threads than the data plane's for each snapshot: compiling it, and publishing."""
+    others = figures["cpu_us_per_request"] - figures["busiest_thread_us_per_request"]
+    return others * figures["requests_per_s"] / rate
+
+
 def _case(swaps, options):
     def measure(bench, contender, _prepared):
         with staged(bench, swapping(contender, swaps), CONNECTIONS) as stage:
             figures = measure_load(bench.running, stage.proxy, bench.options, stage.setting, SMALL_BYTES, bench.softirq_apart)
             rate = rate_told(output_of(stage.proxy)) if swaps.per_second else 0.0
-        return figures | {"published_per_s": rate}
+        return figures | {"published_per_s": rate} | ({"publication_us": publication_us(figures, rate)} if rate else {})
 
     return Case(swaps.name, measure, duration(options), {"connections": CONNECTIONS})
 
@@ -89,9 +95,11 @@ def _table(case):
     yield from report.table(case)
     yield ""
     for name in RINGWAYS:
-        rate, mine = (medians(case, [name], key)[0] for key in ("published_per_s", "busiest_thread_us_per_request"))
-        if rate is not None:
-            yield f"- {name}: {rate:,.0f} published a second; {mine:.2f} µs per request in the data plane's thread"
+        mine, rate, each = (medians(case, [name], key)[0]
+                            for key in ("busiest_thread_us_per_request", "published_per_s", "publication_us"))
+        if mine is not None:
+            yield f"- {name}: {mine:.2f} µs per request in the data plane's thread" + (
+                f"; {rate:,.0f} published a second, {each:.0f} µs of CPU time each in the other" if rate else "")
 
 
 SWAPS = Row("swaps", "Snapshots swapped under load", _cases, _targets, _table, said, RINGWAY_ONLY, rounds_max=3)
