@@ -14,6 +14,7 @@ from typing import Callable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = REPOSITORY / "target" / "release"
+PINGORA_LOCK = REPOSITORY / "bench" / "pingora" / "Cargo.lock"
 PINGORA = REPOSITORY / "bench" / "pingora" / "target" / "release" / "pingora-contender"
 
 # Beyond two descriptors per connection: listeners, logs, epoll, io_uring, eventfds.
@@ -66,6 +67,13 @@ class Contender:
     @property
     def is_built_here(self):
         return os.path.isabs(self.program)
+
+    @property
+    def missing(self):
+        """What to do about it."""
+        if self.name == "pingora":
+            return "not built (cargo build --release --manifest-path bench/pingora/Cargo.toml)"
+        return f"{'build it first' if self.is_built_here else 'not installed'} (no program {Path(self.program).name})"
 
     def is_installed(self):
         return shutil.which(self.program, path=_search_path()) is not None

@@ -56,7 +56,8 @@ def parse(arguments, rows=()):
     parser.add_argument("--contender-missing", choices=["skip", "fail"], default="skip",
                         help="what to do when a contender's program is not installed")
     parser.add_argument("--no-build", action="store_true", help="use the programs in target/release as they are")
-    parser.add_argument("--save", action="store_true", help="write bench/results/DATE-COMMIT.{json,md}, and charts into a folder of that name")
+    parser.add_argument("--save", action="store_true",
+                        help="write bench/results/DATE-COMMIT.{json,md}, and charts into a folder of that name")
     parser.add_argument("--estimate", action="store_true", help="say how long it takes, and end")
     given = parser.parse_args(arguments)
     for core in (given.proxy_core, given.load_core):

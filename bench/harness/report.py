@@ -129,5 +129,9 @@ def _disturbances(rounds):
         if disturbed:
             yield (f"disturbed: others had up to {max(disturbed):.0%} of {name}'s core, in {len(disturbed)} of "
                    f"{len(figures)} rounds")
+        kinds = [kind for each in figures for kind in each.get("client", {}).get("verdicts", ())]
+        if kinds:
+            yield (f"the load itself was short of something beside {name} ({', '.join(dict.fromkeys(kinds))}) in "
+                   f"{sum(bool(each.get('client', {}).get('verdicts')) for each in figures)} of {len(figures)} rounds")
         if ended := sum(each.get("threads_ended", 0) for each in figures):
             yield f"undercounted: {ended} threads of {name} ended within a window, and their CPU time with them"

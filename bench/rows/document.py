@@ -96,7 +96,8 @@ def charts(run):
     """All charts for which there are figures, as `bench/charts.rs` reads them."""
     results = Results(run["rows"])
     drawn = [chart for row in run["rows"] for chart in BY_NAME[row["name"]].charts(results)]
-    under = f"{run['machine']['date']}, commit {run['machine']['commit']}, medians of {run['rounds']} rounds"
+    rounds = "one round" if run["rounds"] == 1 else f"median of {run['rounds']} rounds"
+    under = f"{run['machine']['date']}, commit {run['machine']['commit']}, {rounds}"
     return [chart | {"subtitle": f"{chart['subtitle']}; {under}" if chart["subtitle"] else under}
             for chart in drawn if chart["legend"] and chart["groups"]]
 

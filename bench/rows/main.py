@@ -4,7 +4,6 @@ import math
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 from harness import contenders, machine, options as command_line
 from harness.measure import MeasurementFailed
@@ -17,8 +16,6 @@ RESULTS = contenders.REPOSITORY / "bench" / "results"
 EXIT_FAILED = 1
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130
-# What any row may need.
-CONNECTIONS_MAX = 9_900
 
 
 def main(arguments):
@@ -71,8 +68,7 @@ def _present(options):
         if contender.is_installed():
             found.append(contender)
         else:
-            how = "build it first" if contender.is_built_here else "not installed"
-            skipped.append(f"{contender.name}: {how} (no program {Path(contender.program).name})")
+            skipped.append(f"{contender.name}: {contender.missing}")
     return found, skipped
 
 
