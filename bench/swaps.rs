@@ -6,6 +6,11 @@
 //! they went; or `serving`, the last of the servers, whose requests move and whose connections end each time that it goes. Once a
 //! second a line says how many snapshots were published (`PUBLISHED n SECONDS s`).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what publishes runs beside the engine, and has no clock of its own"
+)]
+
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
