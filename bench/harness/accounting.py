@@ -51,12 +51,14 @@ class CpuTime:
         their proportion is used, over a window of hundreds of ticks.
         """
         before = earlier.nanoseconds_by_thread
-        total = sum(now - before.get(thread, 0) for thread, now in self.nanoseconds_by_thread.items()) / 1e9
+        threads = [(now - before.get(thread, 0)) / 1e9 for thread, now in self.nanoseconds_by_thread.items()]
+        total = sum(threads)
         user_ticks = self.user_ticks - earlier.user_ticks
         ticks = user_ticks + self.system_ticks - earlier.system_ticks
         user = total * user_ticks / ticks if ticks else 0.0
         ended = len(before.keys() - self.nanoseconds_by_thread.keys())
-        return {"total_s": total, "user_s": user, "system_s": total - user, "threads_ended": ended}
+        return {"total_s": total, "user_s": user, "system_s": total - user, "threads_ended": ended,
+                "busiest_thread_s": max(threads, default=0.0)}
 
 
 def memory(processes):

@@ -14,10 +14,14 @@ from typing import Callable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = REPOSITORY / "target" / "release"
+PINGORA_LOCK = REPOSITORY / "bench" / "pingora" / "Cargo.lock"
+PINGORA = REPOSITORY / "bench" / "pingora" / "target" / "release" / "pingora-contender"
 
 # Beyond two descriptors per connection: listeners, logs, epoll, io_uring, eventfds.
 SPARE_DESCRIPTORS = 64
 KEEPALIVE_POOL_MIN = 512
+# Beyond those of the load: whoever looks whether the proxy is ready.
+SPARE_CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Setting:
     admin_port: int
     upstream_ports: tuple[int, ...]
     connections: int
+    # Of Ringway's threads; every other contender has one.
+    cores: int = 1
 
     @property
     def sockets(self):
@@ -62,6 +68,13 @@ class Contender:
     def is_built_here(self):
         return os.path.isabs(self.program)
 
+    @property
+    def missing(self):
+        """What to do about it."""
+        if self.name == "pingora":
+            return "not built (cargo build --release --manifest-path bench/pingora/Cargo.toml)"
+        return f"{'build it first' if self.is_built_here else 'not installed'} (no program {Path(self.program).name})"
+
     def is_installed(self):
         return shutil.which(self.program, path=_search_path()) is not None
 
@@ -80,10 +93,13 @@ def _ringway(engine):
         addresses = ", ".join(f'"127.0.0.1:{port}"' for port in setting.upstream_ports)
         configuration = f"""\
 engine = "{engine}"
-cores = 1
+cores = {setting.cores}
 
 [listen]
 http = "127.0.0.1:{setting.port}"
+
+[client]
+connections_max = {setting.connections + SPARE_CONNECTIONS}
 
 [admin]
 listen = "127.0.0.1:{setting.admin_port}"
@@ -190,12 +206,22 @@ def _relay(setting):
             f"127.0.0.1:{setting.upstream_ports[0]}"]
 
 
+def _pingora(setting):
+    pool = max(setting.connections, KEEPALIVE_POOL_MIN)
+    return [str(PINGORA), f"127.0.0.1:{setting.port}", str(pool),
+            *(f"127.0.0.1:{port}" for port in setting.upstream_ports)]
+
+
 RELAY = "relay"
+RINGWAYS = ("ringway-epoll", "ringway-io_uring")
+# Proxies of other make: what Ringway is measured against.
+PEERS = ("nginx", "haproxy", "pingora")
 ALL = (
     Contender("ringway-epoll", str(PROGRAMS / "ringway"), _ringway("epoll")),
     Contender("ringway-io_uring", str(PROGRAMS / "ringway"), _ringway("io_uring")),
     Contender("nginx", "nginx", _nginx, ("nginx", "-v")),
     Contender("haproxy", "haproxy", _haproxy, ("haproxy", "-v")),
+    Contender("pingora", str(PINGORA), _pingora),
     Contender(RELAY, str(PROGRAMS / "examples" / "relay"), _relay),
 )
 NAMES = tuple(contender.name for contender in ALL)

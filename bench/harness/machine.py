@@ -3,6 +3,7 @@
 import gzip
 import os
 import platform
+import re
 import resource
 import shutil
 import socket
@@ -129,7 +130,15 @@ def _versions(chosen):
     commands |= {"wrk": ("wrk", "-v"), "rustc": ("rustc", "--version"), "python": None}
     versions = {name: _first_line([contenders.located(command[0]), *command[1:]])
                 for name, command in commands.items() if command}
+    if any(each.name == "pingora" for each in chosen):
+        versions["pingora"] = _locked_version(contenders.PINGORA_LOCK, "pingora")
     return versions | {"python": platform.python_version()}
+
+
+def _locked_version(lock, crate):
+    """What a Cargo.lock says of a crate."""
+    found = re.search(rf'^name = "{crate}"\nversion = "([^"]+)"$', lock.read_text(), re.M)
+    return found.group(1) if found else "unknown"
 
 
 def _first_line(command):

@@ -1,7 +1,8 @@
-"""From raw rounds to tables: medians over the rounds, and ratios to the relay taken within each round."""
+"""From raw rounds of a load to a table: medians over the rounds, and ratios to the relay taken within each round."""
 
-import json
+from dataclasses import dataclass
 from statistics import median
+from typing import Callable
 
 from .contenders import NAMES, RELAY
 
@@ -9,6 +10,31 @@ COLUMNS = ("contender", "req/s", "p50 ms", "p99 ms", "CPU µs/req", "user", "sys
            "RSS MiB", "anon MiB", "dirty MiB", "errors")
 # Above this share of the proxy's core, what other processes took is worth a warning.
 DISTURBANCE = 0.05
+
+
+REASON_MAX = 240
+LARGE_BODY_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Further:
+    """A column that only some cases have. `shown(row, case)`: the cell, or `None`."""
+
+    name: str
+    shown: Callable
+
+
+def _throughput(row, case):
+    if not row["measured"] or case.get("body", 0) < LARGE_BODY_BYTES:
+        return None
+    return f"{row['requests_per_s'] * case['body'] / 1e9:.2f}"
+
+
+def _rarest(row, _case):
+    return f"{row['p999_us'] / 1000:.2f}" if row.get("p999_us") is not None else None
+
+
+FURTHER = (Further("p99.9 ms", _rarest), Further("GB/s", _throughput))
 
 
 def summarise(rounds):
@@ -26,6 +52,8 @@ def _row(name, rounds):
     for key in ("requests_per_s", "p50_us", "p99_us", "cpu_us_per_request", "user_us_per_request",
                 "system_us_per_request", "core_share"):
         row[key] = median(each[key] for each in figures)
+    if all("p999_us" in each for each in figures):
+        row["p999_us"] = median(each["p999_us"] for each in figures)
     for key in ("rss", "anonymous", "private_dirty"):
         row[key] = median(each["memory"][key] for each in figures)
     row["errors"] = sum(each["errors"] for each in figures)
@@ -43,33 +71,16 @@ def ratios_to_relay(name, rounds):
     return ratios
 
 
-def markdown(run):
-    """The whole report of a run: what it ran on, and a table per case."""
-    machine = run["machine"]
-    lines = [
-        f"# Side by side, {machine['date']}, commit {machine['commit']}",
-        "",
-        f"- Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
-        f"Linux {machine['kernel']}",
-        *(f"- {name}: {version}" for name, version in machine["versions"].items()),
-        f"- Command: `{run['command']}`",
-        f"- {run['rounds']} rounds, window {run['seconds']:g} s after {run['warmup_seconds']:g} s of the same "
-        f"load, {run['keys']} keys; contender on core {run['proxy_core']}, wrk and upstream on core "
-        f"{run['load_core']}",
-        *(f"- **Warning**: {warning}" for warning in run["warnings"]),
-        *(f"- Skipped: {line}" for line in run["skipped"]),
-    ]
-    for case in run["cases"]:
-        lines += ["", f"## {case['connections']} connections, {case['body']}-byte bodies", "", *_table(case)]
-    return "\n".join(lines) + "\n"
-
-
-def _table(case):
-    yield "| " + " | ".join(COLUMNS) + " |"
-    yield "|" + "|".join(" --- " if column == "contender" else " ---: " for column in COLUMNS) + "|"
+def table(case):
+    """Lines of Markdown: a row per contender, and what a reader has to know beside it."""
     rows = summarise(case["rounds"])
+    further = [column for column in FURTHER if any(column.shown(row, case) for row in rows)]
+    columns = [*COLUMNS, *(column.name for column in further)]
+    yield "| " + " | ".join(columns) + " |"
+    yield "|" + "|".join(" --- " if column == "contender" else " ---: " for column in columns) + "|"
     for row in rows:
-        yield "| " + " | ".join(_cells(row)) + " |"
+        cells = [*_cells(row), *(column.shown(row, case) or "" for column in further)]
+        yield "| " + " | ".join(cells) + " |"
     notes = [*_failures(rows), *_disturbances(case["rounds"])]
     if notes:
         yield ""
@@ -101,11 +112,13 @@ def _failures(rows):
         failures = row["failures"]
         for reason in dict.fromkeys(failures):
             rounds = row["measured"] + len(failures)
-            yield f"{row['contender']} failed in {failures.count(reason)} of {rounds} rounds: {_one_line(reason)}"
+            yield f"{row['contender']} failed in {failures.count(reason)} of {rounds} rounds: {one_line(reason)}"
 
 
-def _one_line(text):
-    return " ".join(text.split())
+def one_line(text):
+    """A reason as it fits into a list; what a program wrote while it failed may be long."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= REASON_MAX else joined[:REASON_MAX] + " ..."
 
 
 def _disturbances(rounds):
@@ -116,15 +129,9 @@ def _disturbances(rounds):
         if disturbed:
             yield (f"disturbed: others had up to {max(disturbed):.0%} of {name}'s core, in {len(disturbed)} of "
                    f"{len(figures)} rounds")
+        kinds = [kind for each in figures for kind in each.get("client", {}).get("verdicts", ())]
+        if kinds:
+            yield (f"the load itself was short of something beside {name} ({', '.join(dict.fromkeys(kinds))}) in "
+                   f"{sum(bool(each.get('client', {}).get('verdicts')) for each in figures)} of {len(figures)} rounds")
         if ended := sum(each.get("threads_ended", 0) for each in figures):
             yield f"undercounted: {ended} threads of {name} ended within a window, and their CPU time with them"
-
-
-def save(run, folder):
-    """Writes the raw rounds and the tables; returns both paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"{run['machine']['date']}-{run['machine']['commit']}"
-    raw, tables = folder / f"{stem}.json", folder / f"{stem}.md"
-    raw.write_text(json.dumps(run, indent=1) + "\n")
-    tables.write_text(markdown(run))
-    return raw, tables

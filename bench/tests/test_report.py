@@ -37,13 +37,13 @@ class ReportTest(unittest.TestCase):
 
     def test_a_failed_contender_keeps_its_row_and_its_reason(self):
         rounds = [{"nginx": {"failed": "no\nport"}, "relay": figures(10.0)}] * 2
-        table = "\n".join(report._table({"rounds": rounds}))
+        table = "\n".join(report.table({"rounds": rounds}))
         self.assertIn("| nginx | failed |", table)
         self.assertIn("nginx failed in 2 of 2 rounds: no port", table)
 
     def test_what_others_took_of_the_core_is_told(self):
         rounds = [{"relay": figures(10.0, core_share_of_others=share)} for share in (0.01, 0.3, 0.06)]
-        table = "\n".join(report._table({"rounds": rounds}))
+        table = "\n".join(report.table({"rounds": rounds}))
         self.assertIn("others had up to 30% of relay's core, in 2 of 3 rounds", table)
 
     def test_errors_are_summed_over_the_rounds(self):
