@@ -120,7 +120,8 @@ impl Page<'_> {
     }
 
     fn refused_connections(&mut self) {
-        let help = "Client connections beyond a limit, by its key: answered 503 if they sent a request, else closed.";
+        let help =
+            "Client connections beyond a limit (a core's part of it), by its key: told 503, or closed.";
         self.head("connections_refused_total", "counter", help);
         for limit in ConnectionLimit::ALL {
             let sum = self.sum(|counts| counts.connections_refused[limit as usize].value());

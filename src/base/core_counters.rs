@@ -134,7 +134,8 @@ pub struct Counts {
     pub observations_dropped: Counter,
     /// From a request's first byte to its answer's last.
     pub latency: Histogram,
-    /// The snapshot generation that this core uses (a gauge): by an older one it begins no send any more.
+    /// The snapshot generation that this core uses (a gauge): it makes no pick by an older one any more. What was
+    /// picked before is in flight.
     pub generation: Counter,
 }
 

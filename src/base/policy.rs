@@ -78,14 +78,6 @@ impl Default for ClientLimits {
     }
 }
 
-impl ClientLimits {
-    /// The part of `connections_max` that belongs to one core; the parts of all cores add up to it (with one at least
-    /// for each).
-    pub fn connections_of_core(&self, core: usize, cores: NonZeroUsize) -> Option<NonZeroUsize> {
-        self.connections_max.map(|total| share_of_at_least_one(total, core, cores))
-    }
-}
-
 /// The least rate of a request body, measured over one window after the other. The time in which the replica holds the
 /// client back does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,11 +215,8 @@ mod tests {
     fn a_core_never_goes_without_a_connection() {
         let cores = NonZeroUsize::new(4).unwrap();
         let total = PoolLimits { connections_max: NonZeroUsize::MIN, ..PoolLimits::default() };
-        let client =
-            ClientLimits { connections_max: Some(NonZeroUsize::new(3).unwrap()), ..ClientLimits::default() };
         for core in 0..4 {
             assert_eq!(total.of_core(core, cores).connections_max.get(), 1);
-            assert_eq!(client.connections_of_core(core, cores), Some(NonZeroUsize::MIN));
         }
     }
 
@@ -250,6 +239,5 @@ mod tests {
         let pool = PoolLimits::default();
         assert!(pool.idle < IDLE_LIMIT && pool.idle_max <= pool.connections_max.get());
         assert!(pool.queue_max >= 10_000, "a load test of 10,000 connections must not meet a full queue");
-        assert_eq!(ClientLimits::default().connections_of_core(0, NonZeroUsize::MIN), None);
     }
 }

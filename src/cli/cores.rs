@@ -130,7 +130,7 @@ impl CoreThreads {
                 client: plan.client,
                 forwarding: plan.forwarding.clone(),
                 capacity: Capacity {
-                    connections_max: share(plan.connections.max, index, plan.cores),
+                    connections_max: share(plan.connections.max, index, plan.cores).max(1),
                     surplus_max: share(plan.connections.surplus, index, plan.cores),
                     addresses: addresses.clone(),
                 },
@@ -160,11 +160,11 @@ impl CoreThreads {
     }
 }
 
-/// The part of `total` that belongs to one core; the parts add up to it, with one at least for each.
+/// The part of `total` that belongs to one core; the parts add up to it.
 fn share(total: u64, core: usize, cores: NonZeroUsize) -> usize {
     let cores = cores.get() as u64;
     let share = total / cores + u64::from((core as u64) < total % cores);
-    usize::try_from(share.max(1)).unwrap_or(usize::MAX)
+    usize::try_from(share).unwrap_or(usize::MAX)
 }
 
 fn pin(cpu: Option<usize>) {

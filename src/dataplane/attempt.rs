@@ -69,12 +69,15 @@ impl<E: Engine> Exchange<'_, E> {
         };
         let taken_before = connection.writer.taken();
         connection.writer.buffer().extend_from_slice(&self.request.asked.head);
-        let body = &mut self.request.body;
-        let received = if body.send_at_once(&mut self.client.inbound, &mut connection.writer) {
-            self.send_and_receive(&mut connection, upstream.counts()).await
-        } else {
+        let received = match upload {
+            None => {
+                self.request.body.queue_whole(&mut self.client.inbound, &mut connection.writer);
+                self.send_and_receive(&mut connection, upstream.counts()).await
+            }
             // Twice as large as all the rest, and few requests bring a body of some size.
-            Box::pin(self.send_while_receiving(&mut connection, upstream.counts(), upload)).await
+            Some(upload) => {
+                Box::pin(self.send_while_receiving(&mut connection, upstream.counts(), upload)).await
+            }
         };
         let sent_any = connection.writer.taken() > taken_before;
         match received {
@@ -134,7 +137,7 @@ impl<E: Engine> Exchange<'_, E> {
         &mut self,
         connection: &mut UpstreamConnection<E>,
         counts: &Counts,
-        slot: Option<Upload>,
+        slot: Upload,
     ) -> Received {
         let Exchange { core, client, request } = self;
         let Client { inbound, writer, timer, .. } = &mut **client;
@@ -249,7 +252,7 @@ async fn upload<E: Engine>(
     writer: &mut E::Writer,
     timer: &mut Timer,
     timeouts: &Timeouts,
-    _slot: Option<Upload>,
+    _slot: Upload,
 ) -> Result<(), UploadFault> {
     body.replay(writer);
     let mut pace = Pace::new();

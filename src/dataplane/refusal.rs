@@ -46,18 +46,19 @@ impl Refusal {
         Refusal::write(core, status, Asker::of_head(head), brought, persistence, &detail(status))
     }
 
-    /// The refusal of a connection beyond `limit`, which nginx answers with the same status; of its first request the head
-    /// is known if that could be read.
+    /// The refusal of a connection beyond `limit`, which nginx answers with the same status; of its first request, which
+    /// begins with `bytes`, the head is known if that could be read.
     #[cold]
     pub(super) fn surplus<E: Engine>(
         core: &Core<E>,
+        bytes: &[u8],
         head: Option<&RequestHead<'_>>,
         limit: ConnectionLimit,
     ) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
-        let why = format_args!("there are more connections than client.{} allows", limit.name());
+        let why = format_args!("there are more connections than client.{} allows this core", limit.name());
         let Some(head) = head else {
-            return Refusal::write(core, status, Asker::default(), None, Persistence::Close, &why);
+            return Refusal::write(core, status, Asker::of_malformed(bytes), None, Persistence::Close, &why);
         };
         let options = connection_options(&head.fields).unwrap_or_default();
         let brought = core.request_ids.as_ref().and_then(|ids| ids.brought(&head.fields, &options));

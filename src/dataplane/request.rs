@@ -11,7 +11,7 @@ use crate::base::time::Moment;
 use crate::engine::{Engine, Inbound, Reader, Scratch, Writer};
 use crate::h1::{self, BodyDecoder, ChunkedError, HeadError, Parse};
 use crate::message::{
-    Authority, ConnectionOptions, MessageBodyLength, Method, RequestHead, StatusCode, Version,
+    Authority, ConnectionOptions, KnownField, MessageBodyLength, Method, RequestHead, StatusCode, Version,
     connection_options,
 };
 use crate::proxy::answer::Persistence;
@@ -38,7 +38,7 @@ pub(super) struct Asked<E: Engine> {
     pub(super) key: Key,
     /// Whether the client may wait for a 100 that no replica sends, since the key is looked for in the body first.
     pub(super) awaits_continue: bool,
-    /// Whether the client may wait for a 100 that the replica sends.
+    /// Whether the client may wait for what the replica says to its expectation, before it sends its body.
     expects: bool,
     pub(super) method: Method,
     pub(super) version: Version,
@@ -144,14 +144,14 @@ fn admit<E: Engine>(
     let key = key::find(&rule, head, around).ok_or_else(|| refuse(StatusCode::BAD_REQUEST))?;
     let awaits_continue = matches!(key, Key::InBody(_)) && forward::expects_continue(head);
     let mut out = core.engine.handle().buffers().scratch();
-    let expects = head.version == Version::Http11 && !awaits_continue;
+    let forwards_expect = head.version == Version::Http11 && !awaits_continue;
     let from = ForwardedFrom {
         peer,
         policy: &core.forwarding,
         ids: core.request_ids.as_ref(),
         forwards_left: forwards.map(|forwards| forwards.saturating_sub(1)),
         upgrade,
-        expects,
+        expects: forwards_expect,
     };
     forward::write_request(&mut out, head, &options, body, from);
     let kept = kept_body(core, &service.service.retries, head.method, body);
@@ -159,7 +159,7 @@ fn admit<E: Engine>(
     let asked = Asked {
         key,
         awaits_continue,
-        expects: expects && forward::expects_continue(head),
+        expects: forwards_expect && head.fields.contains(KnownField::Expect),
         method: head.method,
         version: head.version,
         persists,
@@ -201,7 +201,7 @@ impl<E: Engine> Request<E> {
     }
 
     /// How many bytes of a body are to be there before a replica's connection is taken: all of a small one. A client that
-    /// drips it holds nothing but its own connection then, and what comes with its head goes out with it.
+    /// drips it holds no more than its own connection and these bytes, and what comes with its head goes out with it.
     pub(super) fn awaited_body(&self) -> usize {
         let length = self.body.relay.decoder().length_left().unwrap_or(u64::MAX);
         let small = length <= AWAITED_BODY_BYTES_MAX as u64 && !self.asked.expects;
@@ -215,20 +215,12 @@ impl RequestBody {
         self.finished || self.relay.decoder().length_left().is_some_and(|left| left <= available as u64)
     }
 
-    /// Queues all of it, if nothing more has to come from the client: then a request is sent in one go.
-    pub(super) fn send_at_once<R: Reader, W: Writer>(
-        &mut self,
-        inbound: &mut Inbound<R>,
-        writer: &mut W,
-    ) -> bool {
-        let there = self.is_there(inbound.bytes().len());
-        if there {
-            self.replay(writer);
-            // What has a length is never malformed.
-            let moved = self.move_available(inbound, writer);
-            debug_assert_eq!(moved.ok(), Some(Moved::End));
-        }
-        there
+    /// Queues all of a body that is there: then a request is sent in one go.
+    pub(super) fn queue_whole<R: Reader, W: Writer>(&mut self, inbound: &mut Inbound<R>, writer: &mut W) {
+        self.replay(writer);
+        // What has a length is never malformed.
+        let moved = self.move_available(inbound, writer);
+        debug_assert_eq!(moved.ok(), Some(Moved::End));
     }
 
     /// How to read it, from where it stands.

@@ -49,8 +49,8 @@ impl<E: Engine> Client<E> {
 fn refusal<E: Engine>(core: &Core<E>, bytes: &[u8], limit: ConnectionLimit) -> Refusal {
     let mut fields = core.fields.borrow_mut();
     match h1::parse_request(bytes, &mut fields, &core.head_limits) {
-        Ok(Parse::Complete { head, .. }) => Refusal::surplus(core, Some(&head), limit),
-        Ok(Parse::Partial) | Err(_) => Refusal::surplus(core, None, limit),
+        Ok(Parse::Complete { head, .. }) => Refusal::surplus(core, bytes, Some(&head), limit),
+        Ok(Parse::Partial) | Err(_) => Refusal::surplus(core, bytes, None, limit),
     }
 }
 

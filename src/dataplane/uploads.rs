@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use crate::base::time::Moment;
-use crate::engine::{IoError, Timer, within};
+use crate::engine::{Timer, within};
+use crate::proxy::fault::UpstreamFault;
 
 /// A bound on the uploads that hold one of a replica's connections each.
 ///
@@ -15,6 +16,7 @@ use crate::engine::{IoError, Timer, within};
 #[derive(Debug)]
 pub(super) struct Uploads {
     max: usize,
+    queue_max: usize,
     under_way: Cell<usize>,
     /// In order of arrival; those that have left stay until they come to the front.
     queue: RefCell<VecDeque<Rc<Turn>>>,
@@ -34,25 +36,28 @@ pub(super) struct Upload {
 }
 
 impl Uploads {
-    /// None under way, on a replica that takes `connections_max` connections. Three quarters of them are for uploads, and
-    /// a single one is for whatever comes.
-    pub(super) fn new(connections_max: usize) -> Rc<Uploads> {
-        let max = connections_max.div_ceil(4).saturating_mul(3).min(connections_max);
-        Rc::new(Uploads { max, under_way: Cell::new(0), queue: RefCell::default() })
+    /// None under way, on a replica that takes `connections_max` connections. A quarter of them, at least one, is left to
+    /// others; a single one is for whatever comes. At most `queue_max` uploads wait.
+    pub(super) fn new(connections_max: usize, queue_max: usize) -> Rc<Uploads> {
+        let max = (connections_max - connections_max.div_ceil(4)).max(1);
+        Rc::new(Uploads { max, queue_max, under_way: Cell::new(0), queue: RefCell::default() })
     }
 
     /// Begins an upload; it waits for its turn until `deadline`.
     ///
     /// # Errors
-    /// [`IoError::TimedOut`] at the deadline.
+    /// [`UpstreamFault::QueueFull`], or [`UpstreamFault::QueueTimedOut`] at the deadline.
     pub(super) async fn begin(
         self: &Rc<Self>,
         timer: &mut Timer,
         deadline: Moment,
-    ) -> Result<Upload, IoError> {
+    ) -> Result<Upload, UpstreamFault> {
         if self.under_way.get() < self.max {
             self.under_way.set(self.under_way.get() + 1);
             return Ok(Upload { uploads: self.clone() });
+        }
+        if self.queue.borrow().len() >= self.queue_max {
+            return Err(UpstreamFault::QueueFull);
         }
         let place = Place { uploads: self, turn: Rc::default() };
         self.queue.borrow_mut().push_back(place.turn.clone());
@@ -63,19 +68,17 @@ impl Uploads {
             *place.turn.waker.borrow_mut() = Some(context.waker().clone());
             Poll::Pending
         })
-        .await?;
+        .await
+        .map_err(|_| UpstreamFault::QueueTimedOut)?;
         place.turn.granted.set(false);
         Ok(Upload { uploads: self.clone() })
     }
 
-    /// How many wait, or have left without having been noticed.
-    pub(super) fn waiting(&self) -> usize {
-        self.queue.borrow().len()
-    }
-
     /// An upload is over: the first that still waits begins in its stead.
     fn pass_on(&self) {
-        while let Some(turn) = self.queue.borrow_mut().pop_front() {
+        loop {
+            let next = self.queue.borrow_mut().pop_front();
+            let Some(turn) = next else { break };
             if !turn.left.get() {
                 turn.granted.set(true);
                 let waker = turn.waker.take();
@@ -121,9 +124,8 @@ mod tests {
 
     #[test]
     fn a_quarter_of_the_connections_is_left_to_others() {
-        let bounds = [(1, 1), (2, 2), (4, 3), (8, 6), (1024, 768)];
-        for (connections, uploads) in bounds {
-            assert_eq!(Uploads::new(connections).max, uploads, "{connections} connections");
+        for (connections, uploads) in [(1, 1), (2, 1), (3, 2), (4, 3), (5, 3), (8, 6), (1024, 768)] {
+            assert_eq!(Uploads::new(connections, 0).max, uploads, "{connections} connections");
         }
     }
 
@@ -132,10 +134,10 @@ mod tests {
         let engine = Simulated::new(1, Default::default());
         engine.clone().run(async move {
             let handle = engine.handle();
-            let uploads = Uploads::new(1);
+            let uploads = Uploads::new(1, 3);
             let first = uploads.begin(&mut handle.timer(), Moment::NEVER).await.unwrap();
             let done = Rc::new(RefCell::new(Vec::new()));
-            for (name, patience) in [("impatient", 1), ("second", 100), ("third", 100)] {
+            for (name, patience) in [("impatient", 1), ("second", 100), ("third", 100), ("fourth", 100)] {
                 let (uploads, done, engine) = (uploads.clone(), done.clone(), engine.clone());
                 handle.spawn(async move {
                     let mut timer = engine.handle().timer();
@@ -146,11 +148,15 @@ mod tests {
             }
             let mut timer = handle.timer();
             timer.sleep_until(handle.now() + Duration::from_millis(10)).await;
-            assert_eq!(*done.borrow(), [("impatient", false)]);
+            assert_eq!(
+                *done.borrow(),
+                [("fourth", false), ("impatient", false)],
+                "one too many, one too late"
+            );
             drop(first);
             timer.sleep_until(handle.now() + Duration::from_millis(10)).await;
-            assert_eq!(done.borrow()[1..], [("second", true), ("third", true)]);
-            assert_eq!((uploads.under_way.get(), uploads.waiting()), (0, 0));
+            assert_eq!(done.borrow()[2..], [("second", true), ("third", true)]);
+            assert_eq!((uploads.under_way.get(), uploads.queue.borrow().len()), (0, 0));
         });
     }
 }

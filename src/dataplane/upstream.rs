@@ -57,7 +57,7 @@ impl<E: Engine> Upstream<E> {
     ) -> Self {
         Upstream {
             replica,
-            uploads: Uploads::new(limits.connections_max.get()),
+            uploads: Uploads::new(limits.connections_max.get(), limits.queue_max),
             limits,
             counters,
             core,
@@ -86,13 +86,11 @@ impl<E: Engine> Upstream<E> {
         timer: &mut Timer,
         timeouts: &Timeouts,
     ) -> Result<Upload, UpstreamFault> {
-        if self.uploads.waiting() >= self.limits.queue_max.max(1) {
-            return Err(UpstreamFault::QueueFull);
-        }
         let begun = self.uploads.begin(timer, now + timeouts.queue).await;
-        begun.map_err(|_| {
-            self.counters.timed_out(Phase::Queue);
-            UpstreamFault::QueueTimedOut
+        begun.inspect_err(|fault| {
+            if *fault == UpstreamFault::QueueTimedOut {
+                self.counters.timed_out(Phase::Queue);
+            }
         })
     }
 

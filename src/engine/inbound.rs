@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::task::{Context, Poll};
 
+use super::buffer::BLOCK_BYTES;
 use super::{BufferPool, IoError, Lent, Reader, Scratch, Timer, within};
 use crate::base::time::Moment;
 
@@ -11,13 +12,13 @@ use crate::base::time::Moment;
 /// until its end.
 const FILLS_IN_A_ROW_MAX: u8 = 8;
 
-/// The most bytes that wait for more in a vector of their own size instead of a block: a head that drips would hold one.
-const SHRUNK_BYTES_MAX: usize = 8 * 1024;
+/// The most bytes that wait for more in a vector instead of a block: a head that drips would hold a whole one.
+const SHRUNK_BYTES_MAX: usize = BLOCK_BYTES / 2;
 
 /// A reader and what it has read ahead.
 ///
-/// Holds nothing while idle. Bytes stay in the buffer that the engine lent; only a head that came in several reads is
-/// put together in a vector.
+/// Holds nothing while idle. Bytes stay in the buffer that the engine lent, but for those that wait for more: a head, or
+/// the beginning of a body, that comes in several reads is put together in a vector.
 #[derive(Debug)]
 pub struct Inbound<R> {
     reader: R,

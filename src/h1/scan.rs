@@ -150,38 +150,38 @@ mod plain {
         rest.iter().position(|&byte| ends(byte)).map_or(bytes.len(), |length| start + length)
     }
 
-    #[cold]
+    #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn token_end(bytes: &[u8], start: usize) -> usize {
         end(bytes, start, |byte| !is_token_byte(byte))
     }
 
-    #[cold]
+    #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn path_stretch_end(bytes: &[u8], start: usize) -> usize {
         end(bytes, start, |byte| !byte.is_ascii_graphic() || matches!(byte, b'?' | b'%' | b'#'))
     }
 
-    #[cold]
+    #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn query_end(bytes: &[u8], start: usize) -> usize {
         end(bytes, start, |byte| !byte.is_ascii_graphic() || byte == b'#')
     }
 
-    #[cold]
+    #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn field_value_end(bytes: &[u8], start: usize) -> usize {
         end(bytes, start, |byte| !is_field_value_byte(byte))
     }
 
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "it speaks for the lanes only"))]
-    #[cold]
+    #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn letters_digits_hyphens_end(bytes: &[u8], start: usize) -> usize {
         end(bytes, start, |byte| !byte.is_ascii_alphanumeric() && byte != b'-')
     }
 
-    #[cold]
+    #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn plain_name_end(bytes: &[u8], start: usize) -> usize {
         end(bytes, start, |byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'.'))
     }
 
-    #[cold]
+    #[cfg_attr(target_arch = "x86_64", cold)]
     pub(super) fn control_bits(bytes: &[u8], start: usize) -> u64 {
         let bits = bytes.iter().skip(start).take(BLOCK).map(|&byte| u64::from(!is_field_value_byte(byte)));
         bits.rev().fold(0, |bits, bit| bits << 1 | bit)
