@@ -11,8 +11,8 @@ pub const BLOCK_BYTES: usize = 32 * 1024;
 const FREE_BLOCKS_MIN: usize = 64;
 /// Free vectors kept for reuse by a thread.
 const FREE_VECTORS_MAX: usize = 256;
-/// A vector that grew beyond this is given back to the allocator rather than kept.
-const KEPT_VECTOR_BYTES_MAX: usize = 16 * 1024;
+/// A vector that grew beyond this is given back to the allocator rather than kept: in time all that are kept are as large.
+const KEPT_VECTOR_BYTES_MAX: usize = 8 * 1024;
 
 /// The free blocks and vectors of one thread. Cloning shares them.
 #[derive(Clone, Default)]
