@@ -153,6 +153,11 @@ fn random_bytes(random: &mut Random, most: u64) -> Vec<u8> {
     // Mostly short: the length's logarithm is even.
     let shift = random.below(u64::from(most.ilog2()) + 1);
     let length = random.up_to(most >> shift) as usize;
+    bytes_from(random, length)
+}
+
+/// `length` bytes of chance.
+pub(crate) fn bytes_from(random: &mut Random, length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length + 8);
     while bytes.len() < length {
         bytes.extend_from_slice(&random.next().to_le_bytes());

@@ -81,25 +81,25 @@ impl<E: Engine> Exchange<'_, E> {
         };
         let sent_any = connection.writer.taken() > taken_before;
         match received {
-            Received::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
+            AttemptEnd::Answer(answer) if answer.status == StatusCode::SWITCHING_PROTOCOLS => {
                 Outcome::Switched(connection, in_flight)
             }
-            Received::Answer(answer) => {
+            AttemptEnd::Answer(answer) => {
                 if answer.upstream_persists {
                     upstream.release(connection, self.core.now());
                 }
                 Outcome::Answered(answer)
             }
-            Received::Cut(answer, cut) => Outcome::Cut(answer, cut),
-            Received::Nothing(NoAnswer::ClientGone) => Outcome::Client(ClientFault::Gone),
-            Received::Nothing(NoAnswer::Fault { fault, answered_any }) => Outcome::Failed(FailedAttempt {
+            AttemptEnd::Cut(answer, cut) => Outcome::Cut(answer, cut),
+            AttemptEnd::Nothing(NoAnswer::ClientGone) => Outcome::Client(ClientFault::Gone),
+            AttemptEnd::Nothing(NoAnswer::Fault { fault, answered_any }) => Outcome::Failed(FailedAttempt {
                 fault,
                 sent_any,
                 answered_any,
                 reused: connection.reused,
                 replayable: self.request.body.is_replayable(),
             }),
-            Received::ClientFault(fault) => Outcome::Client(fault),
+            AttemptEnd::ClientFault(fault) => Outcome::Client(fault),
         }
     }
 
@@ -119,7 +119,7 @@ impl<E: Engine> Exchange<'_, E> {
         &mut self,
         connection: &mut UpstreamConnection<E>,
         counts: &Counts,
-    ) -> Received {
+    ) -> AttemptEnd {
         let Exchange { core, client, request } = self;
         let timeouts = &request.asked.service.service.timeouts;
         let timer = &mut client.timer;
@@ -138,7 +138,7 @@ impl<E: Engine> Exchange<'_, E> {
         connection: &mut UpstreamConnection<E>,
         counts: &Counts,
         slot: Upload,
-    ) -> Received {
+    ) -> AttemptEnd {
         let Exchange { core, client, request } = self;
         let Client { inbound, writer, timer, .. } = &mut **client;
         let asked = &request.asked;
@@ -174,7 +174,7 @@ impl<E: Engine> Exchange<'_, E> {
                     Err(UploadFault::Upstream) => {}
                     // An answer that has begun goes on: another within it would be taken for its body.
                     Err(UploadFault::Client(_)) if progress.answering.get() => {}
-                    Err(UploadFault::Client(fault)) => return Poll::Ready(Received::ClientFault(fault)),
+                    Err(UploadFault::Client(fault)) => return Poll::Ready(AttemptEnd::ClientFault(fault)),
                 }
             }
             receive.as_mut().poll(context)
@@ -184,7 +184,7 @@ impl<E: Engine> Exchange<'_, E> {
 }
 
 /// What came of an attempt on an open connection.
-enum Received {
+enum AttemptEnd {
     Answer(Answer),
     Cut(Answer, Cut),
     Nothing(NoAnswer),
@@ -269,19 +269,19 @@ async fn upload<E: Engine>(
 
 impl<E: Engine, U: Sending> Download<'_, E, U> {
     /// Relays the answer.
-    async fn receive(&mut self) -> Received {
+    async fn receive(&mut self) -> AttemptEnd {
         let mut answer = match self.receive_head().await {
             Ok(answer) => answer,
-            Err(nothing) => return Received::Nothing(nothing),
+            Err(nothing) => return AttemptEnd::Nothing(nothing),
         };
         self.upload.note_answer();
         match self.relay_body(&mut answer).await {
             Ok(()) => {
                 // Else the replica still waits for the rest, and would take the next request for it.
                 answer.upstream_persists &= self.upload.is_done();
-                Received::Answer(answer)
+                AttemptEnd::Answer(answer)
             }
-            Err(cut) => Received::Cut(answer, cut),
+            Err(cut) => AttemptEnd::Cut(answer, cut),
         }
     }
 }

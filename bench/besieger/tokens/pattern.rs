@@ -2,15 +2,11 @@
 
 use ringway::base::random::{Random, mix};
 
+use crate::message::bytes_from;
+
 /// `length` bytes that follow from the token.
 pub(crate) fn of(token: u64, length: usize) -> Vec<u8> {
-    let mut random = Random::new(mix(token));
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        bytes.extend_from_slice(&random.next().to_le_bytes());
-    }
-    bytes.truncate(length);
-    bytes
+    bytes_from(&mut Random::new(mix(token)), length)
 }
 
 #[cfg(test)]
