@@ -185,8 +185,8 @@ impl Default for DrainPolicy {
     }
 }
 
-/// `total` split evenly over `cores`, the first cores taking what is left over.
-fn share_of(total: usize, core: usize, cores: NonZeroUsize) -> usize {
+/// The part of one core, counted from 0: `total` split evenly over `cores`, the first ones taking what is left over.
+pub fn share_of(total: usize, core: usize, cores: NonZeroUsize) -> usize {
     total / cores + usize::from(core < total % cores)
 }
 

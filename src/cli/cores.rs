@@ -15,7 +15,7 @@ use super::Failure;
 use super::limits::Connections;
 use crate::base::address_counts::AddressCounts;
 use crate::base::forwarding::ForwardingPolicy;
-use crate::base::policy::ClientLimits;
+use crate::base::policy::{ClientLimits, share_of};
 use crate::config::EngineChoice;
 use crate::control::Shared;
 use crate::dataplane::{Capacity, CoreSettings, DrainReport, run_core};
@@ -130,8 +130,8 @@ impl CoreThreads {
                 client: plan.client,
                 forwarding: plan.forwarding.clone(),
                 capacity: Capacity {
-                    connections_max: share(plan.connections.max, index, plan.cores).max(1),
-                    surplus_max: share(plan.connections.surplus, index, plan.cores),
+                    connections_max: share_of(count(plan.connections.max), index, plan.cores).max(1),
+                    surplus_max: share_of(count(plan.connections.surplus), index, plan.cores),
                     addresses: addresses.clone(),
                 },
                 snapshots: published.subscribe(),
@@ -160,11 +160,8 @@ impl CoreThreads {
     }
 }
 
-/// The part of `total` that belongs to one core; the parts add up to it.
-fn share(total: u64, core: usize, cores: NonZeroUsize) -> usize {
-    let cores = cores.get() as u64;
-    let share = total / cores + u64::from((core as u64) < total % cores);
-    usize::try_from(share).unwrap_or(usize::MAX)
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn pin(cpu: Option<usize>) {

@@ -3,6 +3,7 @@
 use super::attempt::ClientFault;
 use super::client::Client;
 use super::core::Core;
+use super::exchange::Unplaced;
 use super::pace::Pace;
 use super::request::Request;
 use crate::engine::{Engine, Writer};
@@ -15,15 +16,6 @@ use crate::proxy::key::BodyKey;
 /// How many bytes of a body, framing included, are awaited in search of a key: room for a whole prefix in chunks of six
 /// bytes and more. One read more may have come by then, and that is all that a waiting request holds.
 const WAITING_BYTES_MAX: usize = 2 * PREFIX_BYTES_MAX;
-
-/// Why a request has no place.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Unplaced {
-    /// The client's part failed.
-    Client(ClientFault),
-    /// Its service is gone.
-    NoService,
-}
 
 /// The hash of a key that may stand in the body, once enough of that has come.
 pub(super) async fn place<E: Engine>(

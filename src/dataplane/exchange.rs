@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::attempt::{ClientFault, Outcome};
-use super::body_key::{self, Unplaced};
+use super::body_key;
 use super::client::{After, Client};
 use super::core::{Core, Lifecycle};
 use super::download::Cut;
@@ -24,6 +24,15 @@ use crate::proxy::retry::{Attempts, FailedAttempt, Verdict};
 /// The most replicas that one exchange can have tried: one more than [`crate::base::policy::RETRIES_MAX`].
 const TRIED_MAX: usize = crate::base::policy::RETRIES_MAX as usize + 1;
 
+/// Why a request goes to no replica.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unplaced {
+    /// The client's part failed.
+    Client(ClientFault),
+    /// Its service is gone.
+    NoService,
+}
+
 /// One request under way.
 ///
 /// In one place, and its steps are methods: a future keeps its arguments twice, once as they came and once in use.
@@ -40,16 +49,7 @@ impl<E: Engine> Exchange<'_, E> {
         core.counters.requests.increment();
         core.counters.exchanges_open.increment();
         self.request.asked.service.earn_budget();
-        let placed = match self.request.asked.key {
-            Key::Hash(hash) => Ok(hash),
-            // In a box, as all is that few requests need: the exchange of the others is to be small.
-            Key::InBody(key) => Box::pin(body_key::place(core, self.client, self.request, key)).await,
-        };
-        let placed = match placed {
-            Ok(hash) => self.await_small_body().await.map(|()| hash),
-            unplaced => unplaced,
-        };
-        let after = match placed {
+        let after = match self.place().await {
             Ok(hash) => match self.attempts(hash).await {
                 Ok(outcome) => self.conclude(outcome).await,
                 Err(fault) => self.give_up(fault).await,
@@ -61,6 +61,17 @@ impl<E: Engine> Exchange<'_, E> {
         self.client.count_bytes(core);
         core.counters.exchanges_open.decrement();
         after
+    }
+
+    /// Where the request belongs, once what has to be known, and to be there, before a replica is picked has come.
+    async fn place(&mut self) -> Result<KeyHash, Unplaced> {
+        let hash = match self.request.asked.key {
+            Key::Hash(hash) => hash,
+            // In a box, as all is that few requests need: the exchange of the others is to be small.
+            Key::InBody(key) => Box::pin(body_key::place(self.core, self.client, self.request, key)).await?,
+        };
+        self.await_small_body().await?;
+        Ok(hash)
     }
 
     /// Waits for the whole of a small body: see [`Request::awaited_body`].
