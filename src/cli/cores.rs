@@ -84,7 +84,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Where the cores count together how many connections each client address has, if that is limited.
     fn addresses(&self) -> Option<Arc<AddressCounts>> {
-        let in_all = usize::try_from(self.connections.max).unwrap_or(usize::MAX);
+        let in_all = count(self.connections.max);
         self.client
             .connections_per_address
             .map(|per_address| Arc::new(AddressCounts::new(per_address, in_all)))
