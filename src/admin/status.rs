@@ -14,6 +14,7 @@ use crate::base::counter::Counter;
 use crate::base::replica_counts::Counts;
 use crate::control::view::{self, ReplicaView, ServiceView};
 use crate::placement::{self, Snapshot, digest};
+use crate::provider::RunsAs;
 
 /// The whole answer. It can be read as well, by a command that may be older or newer than the program that it asks:
 /// members that are missing have default values, unknown ones are passed over.
@@ -109,6 +110,8 @@ pub struct Replica {
     pub address: Option<SocketAddr>,
     /// Its process, if it is one and runs.
     pub pid: Option<u32>,
+    /// The beginning of its container's id, if it is one and runs.
+    pub container: Option<String>,
     /// Its share, relative to the others'; absent once no key is placed on it.
     pub weight: Option<u32>,
     /// Exchanges under way on it.
@@ -207,7 +210,14 @@ fn replica_of(replica: &ReplicaView, placed: Option<&placement::Replica>) -> Rep
         member: replica.member,
         up: placed.is_some_and(|placed| placed.health.is_up()),
         address: replica.address,
-        pid: replica.pid,
+        pid: match replica.runs_as {
+            Some(RunsAs::Process(pid)) => Some(pid),
+            _ => None,
+        },
+        container: match replica.runs_as {
+            Some(RunsAs::Container(id)) => Some(id.to_string()),
+            _ => None,
+        },
         weight: placed.map(|placed| placed.weight),
         in_flight: sum(|counts| &counts.in_flight),
         attempts: sum(|counts| &counts.attempts),

@@ -6,7 +6,7 @@ use super::context::{Context, Milestone};
 use super::detector::WatchRule;
 use super::event::Members;
 use super::plan::ServicePlan;
-use super::replica::{Replica, Rules, Running, discard, pid_of};
+use super::replica::{Replica, Rules, Running, discard};
 use super::timers::Place;
 use crate::base::algorithm::Algorithm;
 use crate::base::replica_name::ReplicaName;
@@ -146,7 +146,7 @@ impl OwnedService {
             }
             ProviderEvent::Adopted { id, address, record } => {
                 if let Some(adoption) = self.replicas.get_mut(&number).and_then(Replica::adoption) {
-                    adoption.found(id, address, pid_of(&record));
+                    adoption.found(id, address, record.runs_as());
                     ctx.storage.record(&self.rules.service, id, record);
                     self.conclude_adoption(number, ctx);
                 }

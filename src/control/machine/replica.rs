@@ -22,7 +22,7 @@ use crate::base::supervision::{OnExit, Supervision};
 use crate::base::time::Moment;
 use crate::control::view::Failure;
 use crate::placement::ObservationKind;
-use crate::provider::{Ending, InstanceId, Intent, Record};
+use crate::provider::{Ending, InstanceId, Intent, RunsAs};
 
 /// What holds for all replicas of a service.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Rules {
 pub(super) struct Running {
     pub(super) id: InstanceId,
     pub(super) address: SocketAddr,
-    pub(super) pid: Option<u32>,
+    pub(super) runs_as: RunsAs,
 }
 
 /// A name that has a server, shall have one, or had one that has not ended yet.
@@ -225,12 +225,6 @@ impl Replica {
     fn log(&self, warning: bool, rules: &Rules, ctx: &mut Context, text: String) {
         ctx.outbox.log(warning, &rules.service, self.name.as_str(), text);
     }
-}
-
-/// The process that a record is of.
-pub(super) fn pid_of(record: &Record) -> Option<u32> {
-    let Record::Process { pid, .. } = record;
-    Some(*pid)
 }
 
 fn order_end(id: InstanceId, ending: Option<Ending>, rules: &Rules, ctx: &mut Context) {

@@ -14,7 +14,7 @@ use crate::control::machine::event::{Action, CallId, Event, Heartbeat};
 use crate::control::machine::plan::{ReplicasPlan, ServicePlan, StaticReplica};
 use crate::control::view::{ReplicaState, ReplicaView};
 use crate::placement::ReplicaSpec;
-use crate::provider::{Ending, Instance, InstanceId, Intent, ProviderEvent, Record};
+use crate::provider::{Ending, Instance, InstanceId, IntendedPlace, Intent, ProviderEvent, Record};
 
 /// A machine, its time, and what there is around it. Disk and provider answer at once, unless a test takes that over.
 pub(super) struct World {
@@ -164,7 +164,7 @@ impl World {
         let reply = match action {
             Action::Persist { version, state } => Some(self.persist(version, state)),
             Action::Prepare { id, .. } => {
-                let intent = Intent { nonce: format!("{:032x}", id.0).into(), port: address(id).port() };
+                let intent = Intent { nonce: format!("{:032x}", id.0).into(), place: IntendedPlace::Process { port: address(id).port() } };
                 Some(Event::Prepared { id, result: Ok(intent) })
             }
             Action::Start(instance) => Some(self.start(instance)),
@@ -177,7 +177,7 @@ impl World {
                 None
             }
             Action::Discard { intent, .. } => {
-                self.discarded.push(intent.port);
+                self.discarded.extend(intent.port());
                 None
             }
             Action::Publish | Action::SetHealth { .. } | Action::Log(_) | Action::Finished => None,
