@@ -6,6 +6,7 @@
 //! process finds by the nonce, or by the [`Record`] if that was written yet, whatever is running.
 
 mod container_id;
+pub mod docker;
 mod log_lines;
 pub mod process;
 

@@ -50,7 +50,7 @@ pub(super) fn owned(name: &str, count: usize) -> ServicePlan {
         name: name.into(),
         algorithm: Algorithm::default(),
         heartbeat: Some(HeartbeatPolicy::default()),
-        replicas: ReplicasPlan::Owned { provider: "process", count, supervision: Supervision::default() },
+        replicas: ReplicasPlan::Owned { provider: "process", count, supervision: Supervision::default(), queues_starts: true },
     }
 }
 
@@ -59,7 +59,7 @@ pub(super) fn supervised(name: &str, count: usize, change: impl FnOnce(&mut Supe
     let mut supervision = Supervision::default();
     change(&mut supervision);
     ServicePlan {
-        replicas: ReplicasPlan::Owned { provider: "process", count, supervision },
+        replicas: ReplicasPlan::Owned { provider: "process", count, supervision, queues_starts: true },
         ..owned(name, count)
     }
 }
