@@ -82,7 +82,6 @@ fn a_hung_engine_holds_up_neither_other_services_nor_the_end() {
     assert!(watch.elapsed() < Duration::from_secs(30), "{:?}", watch.elapsed());
     // What could not be ended is found by the next start.
     scene.heal();
-    scene.stage.configure("[state]\nname = \"edge\"\n");
     scene.configure("edge", &Service { keys: "", replicas: "count = 1" });
     let ringway = scene.start(&["Server-1"]);
     scene.await_running(&["Server-1"]);
@@ -102,7 +101,6 @@ fn a_hostile_engine_is_given_up_and_tried_again() {
         scene.fail("GET /containers/json", 1_000, fault.clone());
         let ringway = scene.stage.start();
         await_fault(&ringway, said);
-        assert_eq!(ringway.status()["readiness"].as_str().is_some(), true, "{fault:?}");
         scene.heal();
         ringway.await_active(&THREE);
         ringway.stop();

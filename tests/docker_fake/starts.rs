@@ -208,3 +208,12 @@ fn an_environment_names_the_engine_where_the_configuration_does_not() {
     assert_eq!(program.wait().status.code(), Some(0));
     scene.await_empty();
 }
+
+#[test]
+fn a_name_that_leads_nowhere_says_what_to_do() {
+    let scene = Scene::new(&Service { keys: "", replicas: "count = 1\nreach = \"name\"" });
+    let ringway = scene.stage.start();
+    await_failure(&ringway, "Server-1", "is Ringway's own container on network ringway-edge-web?");
+    ringway.stop();
+    scene.await_empty();
+}

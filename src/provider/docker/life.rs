@@ -103,7 +103,11 @@ impl Life {
     /// Starts the instance and stays with it.
     pub(super) async fn start(mut self) {
         let (notices, mut heard) = mpsc::unbounded_channel();
-        let down = match self.bring_up(notices).await {
+        let brought_up = tokio::select! {
+            brought_up = self.bring_up(notices) => brought_up,
+            reason = given_up(&self.surroundings) => Err(Down::without_container(reason)),
+        };
+        let down = match brought_up {
             Ok(Up { container, address }) => {
                 let record = Record::Docker { container: container.clone() };
                 self.report.send(ProviderEvent::Started { id: self.instance.id, address, record });

@@ -90,7 +90,7 @@ async fn respond(engine: &Rc<Engine>, method: &str, target: &str, body: Value) -
     let line = call.line();
     let fault = {
         let mut world = engine.world.borrow_mut();
-        world.calls.push(line.clone());
+        world.calls.push(format!("{line}{}", target.find('?').map_or("", |at| &target[at..])));
         if let Err(message) = call.check_version(world.versions) {
             return Answer::refusal(400, &message);
         }
