@@ -13,7 +13,7 @@ pub(super) struct ApiVersion {
 /// The oldest one that is spoken: Docker 20.10 has it.
 const OLDEST: ApiVersion = ApiVersion { major: 1, minor: 41 };
 /// The newest one that is spoken; newer engines speak it as well.
-const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 52 };
+const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 53 };
 
 /// The newest version that both sides speak. `offered` and `least` are what the engine says of itself; engines that say
 /// nothing of `least` speak every older version.
@@ -70,8 +70,8 @@ mod tests {
             ("1.41", None, "1.41"),
             ("1.44", Some("1.24"), "1.44"),
             ("1.52", Some("1.44"), "1.52"),
-            ("1.60", Some("1.52"), "1.52"),
-            ("2.0", Some("1.50"), "1.52"),
+            ("1.60", Some("1.52"), "1.53"),
+            ("2.0", Some("1.50"), "1.53"),
         ] {
             assert_eq!(agree(offered, least).map(|version| version.to_string()), Ok(expected.to_owned()));
         }
@@ -82,7 +82,7 @@ mod tests {
         for (offered, least, said) in [
             ("1.40", Some("1.12"), "version 1.40 of its interface, and Ringway 1.41 at least; update it to Docker"),
             ("0.99", None, "update it to Docker 20.10"),
-            ("1.70", Some("1.53"), "no version of its interface below 1.53, and Ringway none above 1.52; update Ringway"),
+            ("1.70", Some("1.54"), "no version of its interface below 1.54, and Ringway none above 1.53; update Ringway"),
             ("", None, "does not say which version"),
             ("1", None, "does not say which version"),
             ("1.x", None, "does not say which version"),
