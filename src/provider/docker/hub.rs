@@ -8,8 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -56,7 +55,7 @@ pub(super) struct Look {
 pub(super) struct Hub {
     pub(super) engine: Arc<Engine>,
     commands: mpsc::UnboundedSender<Command>,
-    look: Arc<ArcSwap<Look>>,
+    look: watch::Receiver<Look>,
 }
 
 enum Command {
@@ -75,11 +74,11 @@ impl Hub {
     pub(super) fn start(engine: Engine, seed: u64) -> Self {
         let engine = Arc::new(engine);
         let (commands, received) = mpsc::unbounded_channel();
-        let look = Arc::new(ArcSwap::default());
+        let (shown, look) = watch::channel(Look::default());
         let task = Task {
             engine: engine.clone(),
             commands: received,
-            look: look.clone(),
+            look: shown,
             known: Known::default(),
             watchers: HashMap::new(),
             seekers: HashMap::new(),
@@ -95,8 +94,19 @@ impl Hub {
     }
 
     /// How the engine is.
-    pub(super) fn look(&self) -> Arc<Look> {
-        self.look.load_full()
+    pub(super) fn look(&self) -> Look {
+        self.look.borrow().clone()
+    }
+
+    /// Waits until it is known whether the engine can be used at all, and in which version.
+    ///
+    /// # Errors
+    /// While it cannot, in words for the operator.
+    pub(super) async fn ready(&self) -> Result<(), String> {
+        let mut look = self.look.clone();
+        // The task ends only with the runtime.
+        let known = look.wait_for(|look| look.fault.is_some() || look.version.is_some()).await;
+        known.map_or(Ok(()), |look| look.fault.clone().map_or(Ok(()), Err))
     }
 
     /// A container with this nonce may come to be.
@@ -147,7 +157,7 @@ type Answer<T> = Option<Pin<Box<dyn Future<Output = Result<T, CallError>> + Send
 struct Task {
     engine: Arc<Engine>,
     commands: mpsc::UnboundedReceiver<Command>,
-    look: Arc<ArcSwap<Look>>,
+    look: watch::Sender<Look>,
     known: Known,
     watchers: HashMap<ContainerId, mpsc::UnboundedSender<Notice>>,
     seekers: HashMap<Box<str>, (mpsc::UnboundedSender<Notice>, oneshot::Sender<Option<ContainerId>>)>,
@@ -201,13 +211,8 @@ impl Task {
                 "{fault}; nothing is started or stopped there until it answers, and it is tried again"
             );
         }
-        let known = self.look();
-        self.look.store(Arc::new(Look { fault: Some(fault), ..Look::clone(&known) }));
+        self.look.send_modify(|look| look.fault = Some(fault));
         pause
-    }
-
-    fn look(&self) -> Arc<Look> {
-        self.look.load_full()
     }
 
     /// `false`: nobody needs the engine any more.
@@ -366,14 +371,11 @@ impl Task {
 
     fn synced(&mut self, version: ApiVersion) {
         self.reconnect.succeed();
-        if self.look().fault.is_some() || self.look().version.is_none() {
+        let now = Look { fault: None, version: Some(version), synced: Some(Instant::now()) };
+        let before = self.look.send_replace(now);
+        if before.fault.is_some() || before.version.is_none() {
             tracing::info!(engine = self.engine.address(), %version, "the engine answers");
         }
-        self.look.store(Arc::new(Look {
-            fault: None,
-            version: Some(version),
-            synced: Some(Instant::now()),
-        }));
     }
 
     /// Ends a container with our labels that no instance knows: a start that a crash cut off, or what was left of one.

@@ -143,6 +143,7 @@ impl Life {
 
     async fn bring_up(&self, notices: mpsc::UnboundedSender<Notice>) -> Result<Up, Down> {
         let surroundings = &*self.surroundings;
+        surroundings.hub.ready().await.map_err(Down::without_container)?;
         let network = surroundings.network().await?;
         if surroundings.plan.pull() == PullPolicy::Always {
             surroundings.pull().await?;

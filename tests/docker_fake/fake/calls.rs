@@ -162,7 +162,7 @@ impl Call {
     fn pull(&self, world: &mut World) -> Answer {
         let (name, tag) = (self.asked("fromImage"), self.asked("tag"));
         let (stream, pieces) = mpsc::unbounded_channel();
-        let mut say = |value: Value| _ = stream.send(format!("{value}\r\n").into());
+        let say = |value: Value| _ = stream.send(format!("{value}\r\n").into());
         if !world.registry.contains(name) {
             let message = format!("pull access denied for {name}, repository does not exist");
             return Answer::refusal(404, &message);
