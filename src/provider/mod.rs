@@ -152,6 +152,12 @@ pub enum ProviderEvent {
         /// How it is found again.
         record: Record,
     },
+    /// Its process has ended, and `Ended` follows as soon as it is known how: nothing may be sent to its address any more,
+    /// which somebody else may have by then.
+    Down {
+        /// Which one.
+        id: InstanceId,
+    },
     /// Nothing of it runs (any more): it exited, was killed, could not be started, or was not found by an adoption.
     Ended {
         /// Which one.

@@ -186,6 +186,7 @@ impl Machine {
     fn on_provider(&mut self, event: ProviderEvent) {
         let (ProviderEvent::Started { id, .. }
         | ProviderEvent::Adopted { id, .. }
+        | ProviderEvent::Down { id }
         | ProviderEvent::Ended { id, .. }) = &event;
         if let Some((owned, number, context)) = self.owned(*id) {
             owned.on_provider(number, event, context);

@@ -153,6 +153,7 @@ impl OwnedService {
                     self.conclude_adoption(number, ctx);
                 }
             }
+            ProviderEvent::Down { id } => self.with(number, ctx, |replica, _, ctx| replica.down(id, ctx)),
             ProviderEvent::Ended { id, reason, log_tail } => {
                 ctx.storage.unlist(&self.rules.service, id);
                 ctx.places.remove(&id);

@@ -62,6 +62,8 @@ pub(super) struct Replica {
     last_failure: Option<Failure>,
     /// Its instance was silent, and no other has been active or failed since.
     replacing: bool,
+    /// The instance whose end is known and was not reported in full.
+    down: Option<InstanceId>,
 }
 
 /// Where a replica is in its life.
@@ -111,12 +113,14 @@ impl Replica {
             starts: 0,
             last_failure: None,
             replacing: false,
+            down: None,
         }
     }
 
     /// A heartbeat is over.
     pub(super) fn heartbeat(&mut self, beat: Heartbeat, rules: &Rules, ctx: &mut Context) {
-        if self.instance() != Some(beat.id) {
+        // What answers in the place of one that is down is somebody else.
+        if self.instance() != Some(beat.id) || self.down == Some(beat.id) {
             return;
         }
         match &mut self.stage {

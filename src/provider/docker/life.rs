@@ -312,6 +312,9 @@ impl Life {
     async fn conclude(mut self, down: Down) {
         let Down { why, container } = down;
         let _under_way = self.under_way.upgrade();
+        if matches!(why, Why::Exit(_)) {
+            self.report.send(ProviderEvent::Down { id: self.report.id });
+        }
         let (words, log_tail) = self.circumstances(&why, container.as_ref()).await;
         let has_ended = matches!(why, Why::Exit(_));
         if has_ended {
