@@ -34,7 +34,9 @@ pub enum EngineAddressError {
     #[error("'{0}' is no address of an engine; write unix:///PATH or tcp://HOST:PORT")]
     Scheme(Box<str>),
     /// No path, a relative one, or one that no socket can have.
-    #[error("'{0}' names no socket; write unix:// and an absolute path of at most {SOCKET_PATH_BYTES_MAX} bytes")]
+    #[error(
+        "'{0}' names no socket; write unix:// and an absolute path of at most {SOCKET_PATH_BYTES_MAX} bytes"
+    )]
     Socket(Box<str>),
     /// No host, or no port.
     #[error("'{0}' names no host and port; write it as tcp://10.0.0.7:2376 or tcp://[::1]:2376")]
@@ -75,7 +77,9 @@ fn host_and_port(written: &str) -> Option<EngineAddress> {
     let port = match rest.strip_prefix(':') {
         None if rest.is_empty() => PLAIN_PORT,
         None => return None,
-        Some(port) => Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?,
+        Some(port) => {
+            Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()?
+        }
     };
     let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     let proper = (1..=HOST_BYTES_MAX).contains(&host.len()) && host.bytes().all(is_host_byte) && port != 0;

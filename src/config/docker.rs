@@ -5,13 +5,21 @@ use crate::base::command_template::CommandTemplate;
 use super::error::Fault;
 use super::section::Section;
 use super::value::Value;
-use super::{
-    DockerConfig, LABELS_MAX, MEMORY_BYTES_MIN, PullPolicy, Reach, VOLUMES_MAX, owned,
-};
+use super::{DockerConfig, LABELS_MAX, MEMORY_BYTES_MIN, PullPolicy, Reach, VOLUMES_MAX, owned};
 
 /// The keys that only containers have.
 pub(super) const KEYS: [&str; 11] = [
-    "image", "port", "network", "labels", "memory", "cpus", "read_only", "volumes", "pull", "reach", "engine",
+    "image",
+    "port",
+    "network",
+    "labels",
+    "memory",
+    "cpus",
+    "read_only",
+    "volumes",
+    "pull",
+    "reach",
+    "engine",
 ];
 
 const IMAGE_BYTES_MAX: usize = 512;
@@ -125,7 +133,8 @@ fn label_name(name: &str) -> Result<&str, Fault> {
 /// Bytes, or a number with a unit.
 fn memory(value: &Value<'_>) -> Option<u64> {
     if value.is_whole_number() {
-        return value.number(MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX, "write the memory in bytes, or as in \"512m\"");
+        return value
+            .number(MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX, "write the memory in bytes, or as in \"512m\"");
     }
     let written = value.text("\"512m\"")?;
     value.check(amount(written).ok_or(Fault::Memory))
@@ -223,9 +232,20 @@ mod tests {
         for written in ["/srv:/data", "/srv:/data:ro", "data:/data:rw", "data-name.1:/x"] {
             assert!(is_volume(written), "{written}");
         }
-        for written in ["", "data", "data:", ":/data", "./data:/data", "data:data", "a:/data", "/s:/", "/s:/d:rx",
-            "/s:/d:ro:x", "-data:/d", "da ta:/d"]
-        {
+        for written in [
+            "",
+            "data",
+            "data:",
+            ":/data",
+            "./data:/data",
+            "data:data",
+            "a:/data",
+            "/s:/",
+            "/s:/d:rx",
+            "/s:/d:ro:x",
+            "-data:/d",
+            "da ta:/d",
+        ] {
             assert!(!is_volume(written), "{written}");
         }
     }

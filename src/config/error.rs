@@ -240,7 +240,9 @@ pub enum Fault {
         prefix: &'static str,
     },
     /// No amount of memory.
-    #[error("is no amount of memory; write bytes, or a number with k, m or g behind it, 6m at least, as in \"512m\"")]
+    #[error(
+        "is no amount of memory; write bytes, or a number with k, m or g behind it, 6m at least, as in \"512m\""
+    )]
     Memory,
     /// No volume.
     #[error(
@@ -248,7 +250,9 @@ pub enum Fault {
     )]
     Volume(String),
     /// No user of a container.
-    #[error("is no user; write a name or a number, and if need be a group behind a colon, as in \"1000:1000\"")]
+    #[error(
+        "is no user; write a name or a number, and if need be a group behind a colon, as in \"1000:1000\""
+    )]
     ContainerUser,
     /// Two services of one name.
     #[error("the service of line {line} has this name, too; give each [[service]] a name of its own")]

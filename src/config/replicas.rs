@@ -66,8 +66,7 @@ fn provided(section: &mut Section<'_>, algorithm: Algorithm) -> ReplicasConfig {
 
 /// The provider as written. Addresses need no word for theirs; a command does, as several providers may have one.
 fn provider(section: &mut Section<'_>) -> Option<Provider> {
-    let words =
-        [("static", Provider::Static), ("process", Provider::Process), ("docker", Provider::Docker)];
+    let words = [("static", Provider::Static), ("process", Provider::Process), ("docker", Provider::Docker)];
     if let Some(value) = section.value("provider") {
         return value.word(&words, &[]);
     }

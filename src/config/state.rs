@@ -24,7 +24,11 @@ fn name(section: &mut Section<'_>) -> Option<Box<str>> {
     let begins = written.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let proper = begins && written.len() <= NAME_BYTES_MAX && written.bytes().all(is_name_byte);
     let characters = "letters, digits, '-', '_' and '.', the first a letter or digit";
-    value.check(if proper { Ok(written.into()) } else { Err(Fault::Name { bytes_max: NAME_BYTES_MAX, characters }) })
+    value.check(if proper {
+        Ok(written.into())
+    } else {
+        Err(Fault::Name { bytes_max: NAME_BYTES_MAX, characters })
+    })
 }
 
 /// The file's name with `.state` in place of `.toml`, or behind any other name.

@@ -45,7 +45,10 @@ fn containers_that_cannot_be() {
         ("network = \"none\"", ("network", "write the name of a bridge")),
         ("network = \"a b\"", ("network", "is no network")),
         ("network = \"\"", ("network", "is no network")),
-        ("labels = { \"ringway.owner\" = \"x\" }", ("labels.ringway.owner", "labels that begin with ringway.")),
+        (
+            "labels = { \"ringway.owner\" = \"x\" }",
+            ("labels.ringway.owner", "labels that begin with ringway."),
+        ),
         ("labels = { \"a b\" = \"x\" }", ("labels.a b", "is no name of a label")),
         ("labels = { a = 1 }", ("labels.a", "must be a string, not a whole number")),
         ("labels = [\"a\"]", ("labels", "must be a table, not a list; write it as in labels = {")),
@@ -77,9 +80,8 @@ fn containers_that_cannot_be() {
 #[test]
 fn images_and_ports_that_cannot_be() {
     let assert_error = |image: &str, port: &str, line: usize, key: &str, said: &str| {
-        let text = format!(
-            "[[service]]\n[service.replicas]\nprovider = \"docker\"\nimage = {image}\nport = {port}"
-        );
+        let text =
+            format!("[[service]]\n[service.replicas]\nprovider = \"docker\"\nimage = {image}\nport = {port}");
         assert_errors(&text, &[(line, &format!("service[0].replicas.{key}"), said)]);
     };
     for image in ["\"\"", "\"a b\"", "\"-x\"", "\"é\""] {

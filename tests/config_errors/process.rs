@@ -83,7 +83,10 @@ fn keys_of_another_provider_say_whose_they_are() {
     }
     let to_static = "belongs to provider = \"static\", and this is \"process\"";
     assert_process_error("addresses = [\"127.0.0.1:1\"]", ("addresses", to_static));
-    assert_process_error("image = \"x\"", ("image", "belongs to provider = \"docker\", and this is \"process\""));
+    assert_process_error(
+        "image = \"x\"",
+        ("image", "belongs to provider = \"docker\", and this is \"process\""),
+    );
 }
 
 #[test]

@@ -70,7 +70,8 @@ fn strays_are_ended_and_nothing_else_is_touched() {
     let others = [foreign, theirs];
     let ids = others.clone();
     scene.await_world("the others alone", move |world| {
-        world.containers.len() == 2 && ids.iter().all(|id| world.container(id).is_some_and(|found| found.is_up()))
+        world.containers.len() == 2
+            && ids.iter().all(|id| world.container(id).is_some_and(|found| found.is_up()))
     });
     let calls = scene.fake.with(|world| world.calls.clone());
     assert!(calls.iter().all(|call| others.iter().all(|id| !call.contains(id))), "{calls:?}");

@@ -123,7 +123,11 @@ fn a_death_while_the_stream_was_cut_is_found_when_it_is_back() {
     });
     await_failure(&ringway, "Server-1", "exited with code 1");
     println!("found after {:?}", watch.elapsed());
-    assert!(watch.elapsed() < Duration::from_secs(5), "before the next listing is due: {:?}", watch.elapsed());
+    assert!(
+        watch.elapsed() < Duration::from_secs(5),
+        "before the next listing is due: {:?}",
+        watch.elapsed()
+    );
     ringway.await_active(&THREE);
     for name in ["Server-2", "Server-3"] {
         assert_eq!(ringway.replica(0, name).unwrap()["restarts"], 0, "only the difference is news");
@@ -135,7 +139,8 @@ fn a_death_while_the_stream_was_cut_is_found_when_it_is_back() {
 fn nonsense_among_the_events_does_not_end_the_watch() {
     let scene = Scene::new(&Service { keys: RARE, replicas: "count = 1" });
     let ringway = scene.start(&["Server-1"]);
-    for nonsense in ["nonsense\n", "{\"Type\": \"container\"}\n", "{}\n", "[]\n", "\n\n", "{\"Action\": 7}\n"] {
+    for nonsense in ["nonsense\n", "{\"Type\": \"container\"}\n", "{}\n", "[]\n", "\n\n", "{\"Action\": 7}\n"]
+    {
         scene.fake.with(move |world| world.events.say(nonsense));
         scene.await_world("somebody who listens", |world| world.events.listeners() > 0);
     }
@@ -145,9 +150,12 @@ fn nonsense_among_the_events_does_not_end_the_watch() {
     });
     await_failure(&ringway, "Server-1", "exited with code 9");
     ringway.await_active(&["Server-1"]);
-    assert_eq!(scene.fake.with(|world| {
-        let id = world.only("Server-1");
-        world.container(&id).unwrap().state
-    }), State::Running);
+    assert_eq!(
+        scene.fake.with(|world| {
+            let id = world.only("Server-1");
+            world.container(&id).unwrap().state
+        }),
+        State::Running
+    );
     ringway.stop();
 }

@@ -140,8 +140,15 @@ fn open_sockets(stage: &Stage) -> usize {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let program = entries
         .map(|entry| entry.path())
-        .find(|path| std::fs::read(path.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&config)))
+        .find(|path| {
+            std::fs::read(path.join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&config))
+        })
         .expect("the program");
     let links = std::fs::read_dir(program.join("fd")).unwrap().flatten();
-    links.filter(|link| std::fs::read_link(link.path()).is_ok_and(|to| to.display().to_string().starts_with("socket:"))).count()
+    links
+        .filter(|link| {
+            std::fs::read_link(link.path()).is_ok_and(|to| to.display().to_string().starts_with("socket:"))
+        })
+        .count()
 }

@@ -15,7 +15,11 @@ fn a_set_of_containers_serves_grows_shrinks_and_leaves_nothing_behind() {
     let ringway = scene.start(&THREE);
     scene.await_running(&THREE);
     let answer = ringway.ask("GET /home", "");
-    assert!(answer.status == 200 && answer.text().contains("Hello from Server: Server-"), "{}", answer.text());
+    assert!(
+        answer.status == 200 && answer.text().contains("Hello from Server: Server-"),
+        "{}",
+        answer.text()
+    );
 
     let (labels, body, network) = scene.fake.with(|world| {
         let id = world.only("Server-1");

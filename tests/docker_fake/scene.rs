@@ -99,7 +99,11 @@ impl Scene {
     }
 
     /// Waits until the world is as it should be.
-    pub(crate) fn await_world(&self, what: &str, is_so: impl Fn(&mut World) -> bool + Clone + Send + 'static) {
+    pub(crate) fn await_world(
+        &self,
+        what: &str,
+        is_so: impl Fn(&mut World) -> bool + Clone + Send + 'static,
+    ) {
         poll(what, || self.fake.with(is_so.clone()).then_some(()));
     }
 }

@@ -113,9 +113,17 @@ fn a_full_disk_is_named() {
 fn a_start_that_the_engine_refuses_leaves_no_container() {
     let scene = Scene::new(&ONE);
     scene.fail("POST /containers/", 1, Fault::Slow(Duration::ZERO));
-    scene.fail("POST /containers/", 1, Fault::Status(500, "OCI runtime create failed: exec: \"x\": not found"));
+    scene.fail(
+        "POST /containers/",
+        1,
+        Fault::Status(500, "OCI runtime create failed: exec: \"x\": not found"),
+    );
     let ringway = scene.stage.start();
-    await_failure(&ringway, "Server-1", "the engine refuses to start the container: OCI runtime create failed");
+    await_failure(
+        &ringway,
+        "Server-1",
+        "the engine refuses to start the container: OCI runtime create failed",
+    );
     ringway.await_active(&["Server-1"]);
     scene.await_world("one container", |world| world.containers.len() == 1);
     ringway.stop();
@@ -145,16 +153,22 @@ fn answers_that_are_none_are_failures_and_no_more() {
         scene.fail(line, 1, fault.clone());
         let ringway = scene.start(&["Server-1"]);
         scene.await_world("one container", |world| world.containers.len() == 1);
-        assert!(ringway.replica(0, "Server-1").unwrap()["restarts"].as_u64().unwrap() >= 1, "{line} {fault:?}");
+        assert!(
+            ringway.replica(0, "Server-1").unwrap()["restarts"].as_u64().unwrap() >= 1,
+            "{line} {fault:?}"
+        );
         ringway.stop();
     }
 }
 
 #[test]
 fn every_version_of_the_interface_from_1_41_on_is_spoken() {
-    for (most, least, spoken) in
-        [("1.41", "1.12", "1.41"), ("1.44", "1.24", "1.44"), ("1.52", "1.44", "1.52"), ("1.60", "1.44", "1.53")]
-    {
+    for (most, least, spoken) in [
+        ("1.41", "1.12", "1.41"),
+        ("1.44", "1.24", "1.44"),
+        ("1.52", "1.44", "1.52"),
+        ("1.60", "1.44", "1.53"),
+    ] {
         let scene = Scene::new(&ONE);
         scene.fake.with(move |world| world.versions = (most, least));
         let ringway = scene.start(&["Server-1"]);

@@ -82,7 +82,9 @@ impl Page<'_> {
         let help = "How long ago all that is known of an engine's containers was confirmed last.";
         self.head("container_engine_sync_age_seconds", "gauge", help);
         for engine in engines.iter() {
-            let (labels, Some(age)) = (Labels(&[("engine", &engine.address)]), engine.sync_age) else { continue };
+            let (labels, Some(age)) = (Labels(&[("engine", &engine.address)]), engine.sync_age) else {
+                continue;
+            };
             let age = age.as_secs_f64();
             let _ = writeln!(self.text, "ringway_container_engine_sync_age_seconds{labels} {age}");
         }

@@ -54,7 +54,8 @@ impl Endpoint {
             (None, Some(host)) => host.parse().map_err(|error| format!("DOCKER_HOST: {error}"))?,
             (None, None) => EngineAddress::default_socket(),
         };
-        let is_tls = matches!(address, EngineAddress::Tcp { .. }) && written(&environment.tls_verify).is_some();
+        let is_tls =
+            matches!(address, EngineAddress::Tcp { .. }) && written(&environment.tls_verify).is_some();
         if !is_tls {
             return Ok(Endpoint { address, certificates: None });
         }

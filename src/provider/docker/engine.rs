@@ -144,7 +144,11 @@ impl Engine {
     }
 
     /// Makes a container, which does not run yet.
-    pub(super) async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<ContainerId, CallError> {
+    pub(super) async fn create(
+        &self,
+        name: &str,
+        body: ContainerCreateBody,
+    ) -> Result<ContainerId, CallError> {
         let options =
             CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
         let made = self.call(self.docker.create_container(Some(options), body)).await?;
@@ -316,10 +320,7 @@ impl Engine {
     }
 }
 
-async fn within<T>(
-    patience: Duration,
-    call: impl Future<Output = Result<T, Error>>,
-) -> Result<T, CallError> {
+async fn within<T>(patience: Duration, call: impl Future<Output = Result<T, Error>>) -> Result<T, CallError> {
     match tokio::time::timeout(patience, call).await {
         Ok(answer) => answer.map_err(call_error),
         Err(_) => Err(CallError::TimedOut(patience)),
@@ -362,7 +363,8 @@ fn tag_to_pull(image: &str) -> Option<&'static str> {
 
 /// The id of a network, which becomes part of a path: of letters and digits, as those of containers are.
 fn id_of(written: &str) -> Option<Box<str>> {
-    let proper = (12..=64).contains(&written.len()) && written.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let proper =
+        (12..=64).contains(&written.len()) && written.bytes().all(|byte| byte.is_ascii_alphanumeric());
     proper.then(|| written.into())
 }
 

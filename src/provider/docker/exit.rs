@@ -40,7 +40,9 @@ impl Exit {
     /// For the operator.
     pub(super) fn words(&self) -> String {
         let mut words = match self.code {
-            _ if self.out_of_memory => "out of memory (OOMKilled); give it more with replicas.memory".to_owned(),
+            _ if self.out_of_memory => {
+                "out of memory (OOMKilled); give it more with replicas.memory".to_owned()
+            }
             Some(code) => of_code(code),
             None => "ended (its exit code is not known)".to_owned(),
         };

@@ -152,8 +152,12 @@ fn holder(message: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const ABOUT: About<'_> =
-        About { engine: "unix:///d.sock", image: "worker:1", network: "back", container: "ringway-edge-web-a-7" };
+    const ABOUT: About<'_> = About {
+        engine: "unix:///d.sock",
+        image: "worker:1",
+        network: "back",
+        container: "ringway-edge-web-a-7",
+    };
 
     fn refusal(status: u16, message: &str) -> CallError {
         CallError::Refused { status, message: message.to_owned() }
@@ -174,7 +178,11 @@ mod tests {
                 "let Ringway's user into the socket's group",
             ),
             (CallError::TimedOut(second), Step::Start, "did not start the container within 10 s"),
-            (CallError::Broken("cut\n".into()), Step::Inspect, "when it was to inspect the container: cut\u{fffd}"),
+            (
+                CallError::Broken("cut\n".into()),
+                Step::Inspect,
+                "when it was to inspect the container: cut\u{fffd}",
+            ),
             (
                 refusal(404, "No such image: worker:1"),
                 Step::Create,
@@ -194,13 +202,21 @@ mod tests {
                 Step::Create,
                 "the name ringway-edge-web-a-7 is taken by container 0123456789ab, which is not Ringway's; rename or remove",
             ),
-            (refusal(409, "name in use"), Step::Create, "is taken: name in use; rename or remove what has it"),
+            (
+                refusal(409, "name in use"),
+                Step::Create,
+                "is taken: name in use; rename or remove what has it",
+            ),
             (
                 refusal(500, "write /var/lib/docker/x: no space left on device"),
                 Step::Create,
                 "the engine's disk is full: write /var/lib/docker/x: no space left on device; free some space",
             ),
-            (refusal(404, "pull access denied for worker"), Step::Pull, "image worker:1 cannot be pulled: pull access"),
+            (
+                refusal(404, "pull access denied for worker"),
+                Step::Pull,
+                "image worker:1 cannot be pulled: pull access",
+            ),
             (
                 refusal(500, "OCI runtime create failed: exec: \"x\": not found"),
                 Step::Start,

@@ -64,7 +64,11 @@ enum Command {
     /// Its container is this one.
     Watch { container: ContainerId, notices: mpsc::UnboundedSender<Notice> },
     /// Look for its container in a listing that begins after this.
-    Find { nonce: Box<str>, notices: mpsc::UnboundedSender<Notice>, found: oneshot::Sender<Option<ContainerId>> },
+    Find {
+        nonce: Box<str>,
+        notices: mpsc::UnboundedSender<Notice>,
+        found: oneshot::Sender<Option<ContainerId>>,
+    },
     /// Nothing of it runs: what is left of it may be swept.
     Over { nonce: Box<str>, container: Option<ContainerId> },
 }
@@ -181,7 +185,9 @@ impl Task {
             };
             match left {
                 Left::Closed => return,
-                Left::Renew => tracing::debug!(engine = self.engine.address(), "events were missed: asked for again"),
+                Left::Renew => {
+                    tracing::debug!(engine = self.engine.address(), "events were missed: asked for again")
+                }
                 Left::Fault(fault) => {
                     let pause = self.lose(fault);
                     if !self.wait(pause).await {

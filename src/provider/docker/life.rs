@@ -163,7 +163,8 @@ impl Life {
     async fn look_up(&self, container: &ContainerId, network: &str) -> Result<Up, Down> {
         let surroundings = &*self.surroundings;
         let down = |why| Down { why, container: Some(container.clone()) };
-        let troubled = |words: &str| down(Why::Trouble(Trouble { words: words.to_owned(), is_engines: false }));
+        let troubled =
+            |words: &str| down(Why::Trouble(Trouble { words: words.to_owned(), is_engines: false }));
         let found = surroundings.hub.engine.inspect(container.as_str()).await.map_err(|error| {
             down(Why::Trouble(surroundings.trouble(&error, Step::Inspect, &self.container_name())))
         })?;
@@ -218,8 +219,9 @@ impl Life {
             && holder.labels.is_some_and(|labels| labels.owner == *owner)
         {
             let id = holder.id;
-            trouble.words =
-                format!("the name {name} is taken by container {id}, which an earlier run left; it is being removed");
+            trouble.words = format!(
+                "the name {name} is taken by container {id}, which an earlier run left; it is being removed"
+            );
         }
         let mut down = Down::from(trouble);
         if error.is_uncertain() {

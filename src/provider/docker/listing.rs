@@ -86,12 +86,8 @@ mod tests {
     }
 
     fn listed(letter: &str, state: ContainerState) -> Listed {
-        let labels = Labels {
-            owner: "edge".into(),
-            service: "web".into(),
-            replica: "a".into(),
-            nonce: letter.into(),
-        };
+        let labels =
+            Labels { owner: "edge".into(), service: "web".into(), replica: "a".into(), nonce: letter.into() };
         Listed { id: id(letter), labels, state }
     }
 
@@ -112,7 +108,11 @@ mod tests {
             ("one is paused, which heartbeats find", &[listed("a", paused), listed("b", UP)], &[]),
             ("one has ended", &[listed("a", ContainerState::Ended), listed("b", UP)], &["a"]),
             ("one is not there", &[listed("b", UP)], &["a"]),
-            ("one is made and about to be started", &[listed("a", ContainerState::Created), listed("b", UP)], &[]),
+            (
+                "one is made and about to be started",
+                &[listed("a", ContainerState::Created), listed("b", UP)],
+                &[],
+            ),
             ("none is there", &[], &["a", "b"]),
         ];
         for (name, listing, ended) in cases {
@@ -155,11 +155,8 @@ mod tests {
     fn a_container_of_another_owner_is_not_taken_for_ours_whatever_its_nonce() {
         let mut foreign = listed("a", UP);
         foreign.labels.owner = "other".into();
-        let known = Known {
-            nonces: ["a".into()].into(),
-            sought: [("a".into(), 0)].into(),
-            ..Known::default()
-        };
+        let known =
+            Known { nonces: ["a".into()].into(), sought: [("a".into(), 0)].into(), ..Known::default() };
         assert_eq!(compare(&[foreign], &known, "edge", 1).sought, [("a".into(), None)]);
     }
 }

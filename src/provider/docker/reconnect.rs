@@ -47,7 +47,10 @@ mod tests {
                 let pause = reconnect.fail(&mut random).as_millis() as u64;
                 assert!((middle * 3 / 4..=middle * 5 / 4).contains(&pause), "{seed}: {pause}");
             }
-            assert!((0..1_000).all(|_| reconnect.fail(&mut random) <= PAUSE_MAX * 5 / 4), "nothing overflows");
+            assert!(
+                (0..1_000).all(|_| reconnect.fail(&mut random) <= PAUSE_MAX * 5 / 4),
+                "nothing overflows"
+            );
             assert!(reconnect.is_repeated());
             reconnect.succeed();
             assert!(reconnect.fail(&mut random) <= Duration::from_millis(125) && !reconnect.is_repeated());

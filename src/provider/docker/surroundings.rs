@@ -116,8 +116,7 @@ impl Surroundings {
         nonce: &str,
     ) -> Result<SocketAddr, Trouble> {
         let name = self.network_name();
-        let address =
-            address::choose(&found.attachments, network, &name).map_err(Trouble::of_setting)?;
+        let address = address::choose(&found.attachments, network, &name).map_err(Trouble::of_setting)?;
         let port = self.plan.config().port;
         match self.reach {
             Reach::Address => Ok(SocketAddr::new(address, port)),
@@ -145,7 +144,8 @@ impl Surroundings {
 /// Asks the system's resolver, on a thread of its own: it may wait for a name server.
 async fn resolve(name: String, port: u16) -> Result<SocketAddr, String> {
     let shown = name.clone();
-    let found = tokio::task::spawn_blocking(move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    let found =
+        tokio::task::spawn_blocking(move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
     match tokio::time::timeout(RESOLVE, found).await {
         Ok(Ok(Ok(addresses))) => {
             let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());

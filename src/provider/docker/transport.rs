@@ -282,10 +282,7 @@ fn connector(folder: &Path) -> Result<TlsConnector, String> {
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let of_path = |error| format!("{}: {error}; DOCKER_CERT_PATH says where it is", path.display());
-    CertificateDer::pem_file_iter(path)
-        .map_err(of_path)?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(of_path)
+    CertificateDer::pem_file_iter(path).map_err(of_path)?.collect::<Result<Vec<_>, _>>().map_err(of_path)
 }
 
 #[cfg(test)]

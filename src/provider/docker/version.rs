@@ -80,9 +80,17 @@ mod tests {
     #[test]
     fn where_there_is_none_the_operator_is_told_what_to_update() {
         for (offered, least, said) in [
-            ("1.40", Some("1.12"), "version 1.40 of its interface, and Ringway 1.41 at least; update it to Docker"),
+            (
+                "1.40",
+                Some("1.12"),
+                "version 1.40 of its interface, and Ringway 1.41 at least; update it to Docker",
+            ),
             ("0.99", None, "update it to Docker 20.10"),
-            ("1.70", Some("1.54"), "no version of its interface below 1.54, and Ringway none above 1.53; update Ringway"),
+            (
+                "1.70",
+                Some("1.54"),
+                "no version of its interface below 1.54, and Ringway none above 1.53; update Ringway",
+            ),
             ("", None, "does not say which version"),
             ("1", None, "does not say which version"),
             ("1.x", None, "does not say which version"),

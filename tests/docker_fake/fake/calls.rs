@@ -32,7 +32,9 @@ impl Call {
         };
         let query = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
         // An image's name has slashes of its own.
-        if path.first().is_some_and(|first| first == "images") && path.last().is_some_and(|last| last == "json") {
+        if path.first().is_some_and(|first| first == "images")
+            && path.last().is_some_and(|last| last == "json")
+        {
             let name = path[1..path.len() - 1].join("/");
             path = vec!["images".to_owned(), name, "json".to_owned()];
         }
@@ -48,10 +50,14 @@ impl Call {
         let Some(asked) = self.version else { return Ok(()) };
         let (most, least) = (version(most).unwrap(), version(least).unwrap());
         if asked > most {
-            return Err(format!("client version {asked:?} is too new. Maximum supported API version is {most:?}"));
+            return Err(format!(
+                "client version {asked:?} is too new. Maximum supported API version is {most:?}"
+            ));
         }
         if asked < least {
-            return Err(format!("client version {asked:?} is too old. Minimum supported API version is {least:?}"));
+            return Err(format!(
+                "client version {asked:?} is too old. Minimum supported API version is {least:?}"
+            ));
         }
         Ok(())
     }
@@ -176,7 +182,9 @@ impl Call {
     fn networks(&self, world: &World) -> Answer {
         let (names, ids, labels) = (self.filter("name"), self.filter("id"), self.filter("label"));
         let has = |labels: &BTreeMap<String, String>, label: &String| {
-            label.split_once('=').is_some_and(|(name, value)| labels.get(name).is_some_and(|found| found == value))
+            label
+                .split_once('=')
+                .is_some_and(|(name, value)| labels.get(name).is_some_and(|found| found == value))
         };
         let is_meant = |(id, name, found): &&(String, String, BTreeMap<String, String>)| {
             names.iter().all(|part| name.contains(part))

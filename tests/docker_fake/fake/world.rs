@@ -138,9 +138,11 @@ impl World {
     pub(super) fn make(&mut self, name: &str, body: Value) -> String {
         let id = self.make_id();
         let labels = serde_json::from_value(body["Labels"].clone()).unwrap_or_default();
-        let port = body["Env"].as_array().into_iter().flatten().find_map(|variable| {
-            variable.as_str()?.strip_prefix("RINGWAY_PORT=")?.parse::<u16>().ok()
-        });
+        let port = body["Env"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find_map(|variable| variable.as_str()?.strip_prefix("RINGWAY_PORT=")?.parse::<u16>().ok());
         self.containers.push(Container {
             id: id.clone(),
             name: name.to_owned(),
@@ -243,7 +245,9 @@ impl World {
 
     pub(super) fn tell(&mut self, id: &str, action: &str, attributes: Value) {
         let World { containers, events, .. } = self;
-        if let Some(container) = containers.iter().find(|container| container.id == id || container.name == id) {
+        if let Some(container) =
+            containers.iter().find(|container| container.id == id || container.name == id)
+        {
             events.tell(container, action, attributes);
         }
     }

@@ -17,7 +17,10 @@ fn left(
 ) -> (DurableState, BTreeMap<InstanceId, Instance>) {
     let members =
         members.iter().zip(1..).map(|(name, ordinal)| DurableMember { name: name.parse().unwrap(), ordinal });
-    let intent = |id: u64| Intent { nonce: format!("{id:032x}").into(), place: IntendedPlace::Process { port: 20_000 + id as u16 } };
+    let intent = |id: u64| Intent {
+        nonce: format!("{id:032x}").into(),
+        place: IntendedPlace::Process { port: 20_000 + id as u16 },
+    };
     let listed = instances.iter().map(|&(id, name, _)| DurableInstance {
         id: InstanceId(id),
         name: name.parse().unwrap(),

@@ -50,7 +50,12 @@ pub(super) fn owned(name: &str, count: usize) -> ServicePlan {
         name: name.into(),
         algorithm: Algorithm::default(),
         heartbeat: Some(HeartbeatPolicy::default()),
-        replicas: ReplicasPlan::Owned { provider: "process", count, supervision: Supervision::default(), queues_starts: true },
+        replicas: ReplicasPlan::Owned {
+            provider: "process",
+            count,
+            supervision: Supervision::default(),
+            queues_starts: true,
+        },
     }
 }
 
@@ -164,7 +169,10 @@ impl World {
         let reply = match action {
             Action::Persist { version, state } => Some(self.persist(version, state)),
             Action::Prepare { id, .. } => {
-                let intent = Intent { nonce: format!("{:032x}", id.0).into(), place: IntendedPlace::Process { port: address(id).port() } };
+                let intent = Intent {
+                    nonce: format!("{:032x}", id.0).into(),
+                    place: IntendedPlace::Process { port: address(id).port() },
+                };
                 Some(Event::Prepared { id, result: Ok(intent) })
             }
             Action::Start(instance) => Some(self.start(instance)),
