@@ -54,7 +54,7 @@ def _round(running, ringway, options, setting, number, descriptors_before):
     calm = measure_load(running, ringway.process, options, setting, BODY_BYTES, options.softirq_apart)
     seed = str(options.seed + number)
     drippers = running.start([BESIEGER, "drip", f"127.0.0.1:{ringway.port}", "--connections", str(options.connections),
-                              "--interval-ms", str(options.interval_ms), "--unread-ms", str(UNREAD_MS), "--seed", seed],
+                              "--kinds", options.kinds, "--interval-ms", str(options.interval_ms), "--unread-ms", str(UNREAD_MS), "--seed", seed],
                              options.load_core, setting.folder / f"drip-{number}.log")
     wait_until(lambda: _open(drippers) >= 0.95 * options.connections, OPEN_TIMEOUT_S, 0.5)
     time.sleep(options.settle)
@@ -104,12 +104,15 @@ def faults(found, connections):
     return lines
 
 
+KINDS = {"head": "heads", "body": "bodies by length", "chunks": "bodies in chunks", "unread": "unread answers of 1 MiB",
+         "silent": "silence"}
 COLUMNS = "| engine | | requests/s | p99 | CPU per request | errors |\n| --- | --- | --- | --- | --- | --- |"
 
 
 def markdown(results, options):
-    lines = [f"{options.connections:,} drippers (heads, bodies by length and in chunks, unread answers of 1 MiB, silence: a fifth each), a byte "
-             f"every {options.interval_ms / 1000:g} s; {options.load_connections} well-behaved connections of wrk; {options.rounds} rounds without and "
+    kinds = ", ".join(KINDS[kind] for kind in options.kinds.split(","))
+    lines = [f"{options.connections:,} drippers ({kinds}; in equal parts), a byte every "
+             f"{options.interval_ms / 1000:g} s; {options.load_connections} well-behaved connections of wrk; {options.rounds} rounds without and "
              f"with, interleaved, {options.seconds:g} s each; Ringway on core {options.proxy_core} with one worker, all else on core "
              f"{options.load_core}; time-outs as they come, {options.pool:,} connections to each of three servers. "
              "Medians; CPU per request is all that Ringway took, drippers included, over the requests that its servers counted.", "", COLUMNS]
