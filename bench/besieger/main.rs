@@ -1,6 +1,6 @@
 //! `besieger`: what `bench/siege` sends against Ringway, and what it puts behind it. One thread; all chance comes from `--seed`.
 //!
-//! Each command prints a line of JSON a second, and a last one when it ends or is asked to (SIGINT, SIGTERM).
+//! Each command but `work` prints a line of JSON a second, and a last one when it ends; all end when asked to (SIGINT, SIGTERM).
 
 mod drip;
 mod harass;
@@ -9,6 +9,7 @@ mod misbehave;
 mod tally;
 mod tokens;
 mod wire;
+mod work;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ enum Command {
     Misbehave(misbehave::Options),
     /// Clients and servers of one ledger: who got whose answer, and what was sent twice.
     Tokens(tokens::Options),
+    /// Takes its share of a core, and does nothing else.
+    Work(work::Options),
 }
 
 fn main() -> ExitCode {
@@ -57,5 +60,6 @@ async fn run(command: Command) -> std::io::Result<bool> {
         Command::Harass(options) => harass::run(options, told).await,
         Command::Misbehave(options) => misbehave::run(options, told).await,
         Command::Tokens(options) => tokens::run(options, told).await,
+        Command::Work(options) => work::run(options, told).await,
     }
 }

@@ -41,6 +41,7 @@ def _options(given):
     parser.add_argument("--save", action="store_true", help="write bench/results/DATE-siege.md")
     slow = parser.add_argument_group("slowloris")
     slow.add_argument("--connections", type=int, default=9_000, help="drippers")
+    slow.add_argument("--kinds", default="head,body,chunks,unread,silent", help="of drippers, in equal parts")
     slow.add_argument("--interval-ms", type=int, default=5_000, help="from byte to byte")
     slow.add_argument("--load-connections", type=int, default=64, help="of wrk")
     slow.add_argument("--rounds", type=int, default=5, help="each without and with the drippers")

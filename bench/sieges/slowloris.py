@@ -40,7 +40,7 @@ replicas = {{ provider = "static", addresses = [{", ".join(f'"127.0.0.1:{port}"'
         each = _round(running, ringway, options, setting, number, found["descriptors"])
         found["rounds"].append(each)
         say(f"{engine}, round {number + 1}/{options.rounds}: {each['calm']['requests_per_s']:,.0f} req/s without, "
-            f"{each['besieged']['requests_per_s']:,.0f} with {each['open']:,} drippers, which took "
+            f"{each['displaced']['requests_per_s']:,.0f} with the core shared, {each['besieged']['requests_per_s']:,.0f} with {each['open']:,} drippers, which took "
             f"{each['drippers_share']:.1%} of a core; peak {mebibytes(each['peak'])}")
     found["end"], found["peak"] = ringway.resident()
     found["unread"] = ringway.metric('timeouts_total{phase="client_write"}')
@@ -54,7 +54,7 @@ def _round(running, ringway, options, setting, number, descriptors_before):
     calm = measure_load(running, ringway.process, options, setting, BODY_BYTES, options.softirq_apart)
     seed = str(options.seed + number)
     drippers = running.start([BESIEGER, "drip", f"127.0.0.1:{ringway.port}", "--connections", str(options.connections),
-                              "--interval-ms", str(options.interval_ms), "--unread-ms", str(UNREAD_MS), "--seed", seed],
+                              "--kinds", options.kinds, "--interval-ms", str(options.interval_ms), "--unread-ms", str(UNREAD_MS), "--seed", seed],
                              options.load_core, setting.folder / f"drip-{number}.log")
     wait_until(lambda: _open(drippers) >= 0.95 * options.connections, OPEN_TIMEOUT_S, 0.5)
     time.sleep(options.settle)
@@ -65,24 +65,33 @@ def _round(running, ringway, options, setting, number, descriptors_before):
     told = ended(running, drippers)["counts"]
     left = wait_until(lambda: ringway.descriptors() <= descriptors_before + DESCRIPTORS_SPARE, LEAVE_TIMEOUT_S, 0.5)
     endings = {name: count for name, count in told.items() if ": " in name or name == "not connected"}
-    return {"calm": calm, "besieged": besieged, "open": still_open, "held": held, "drippers_share": share, "peak": peak,
-            "after": ringway.resident()[0], "left": left, "endings": endings}
+    displaced = _displaced(running, ringway, options, setting, share)
+    return {"calm": calm, "displaced": displaced, "besieged": besieged, "open": still_open, "held": held, "drippers_share": share,
+            "peak": peak, "after": ringway.resident()[0], "left": left, "endings": endings}
+
+
+def _displaced(running, ringway, options, setting, share):
+    """The load without drippers, while another process takes what they took of the core that the load runs on."""
+    worker = running.start([BESIEGER, "work", "--share", f"{share:.4f}"], options.load_core, setting.folder / "work.log")
+    load = measure_load(running, ringway.process, options, setting, BODY_BYTES, options.softirq_apart)
+    running.stop(worker)
+    return load
 
 
 def _open(drippers):
     return last_told(drippers)["counts"].get("open", 0)
 
 
-def ratio(rounds, figure):
+def ratio(rounds, figure, to="displaced"):
     """The median of what the figure is with the drippers over what it is without, round by round."""
-    return statistics.median(each["besieged"][figure] / each["calm"][figure] for each in rounds)
+    return statistics.median(each["besieged"][figure] / each[to][figure] for each in rounds)
 
 
 def drippers_cost(rounds):
     """What the drippers took of Ringway's core, by median: its CPU beyond what the well-behaved requests cost without them."""
     return statistics.median(
         each["besieged"]["core_share"]
-        - each["calm"]["cpu_us_per_request"] / 1e6 * each["besieged"]["requests_per_s"] for each in rounds)
+        - each["displaced"]["cpu_us_per_request"] / 1e6 * each["besieged"]["requests_per_s"] for each in rounds)
 
 
 def faults(found, connections):
@@ -104,21 +113,22 @@ def faults(found, connections):
     return lines
 
 
+KINDS = {"head": "heads", "body": "bodies by length", "chunks": "bodies in chunks", "unread": "unread answers of 1 MiB",
+         "silent": "silence"}
 COLUMNS = "| engine | | requests/s | p99 | CPU per request | errors |\n| --- | --- | --- | --- | --- | --- |"
 
 
 def markdown(results, options):
-    lines = [f"{options.connections:,} drippers (heads, bodies by length and in chunks, unread answers of 1 MiB, silence: a fifth each), a byte "
-             f"every {options.interval_ms / 1000:g} s; {options.load_connections} well-behaved connections of wrk; {options.rounds} rounds without and "
+    kinds = ", ".join(KINDS[kind] for kind in options.kinds.split(","))
+    lines = [f"{options.connections:,} drippers ({kinds}; in equal parts), a byte every "
+             f"{options.interval_ms / 1000:g} s; {options.load_connections} well-behaved connections of wrk; {options.rounds} rounds without and "
              f"with, interleaved, {options.seconds:g} s each; Ringway on core {options.proxy_core} with one worker, all else on core "
              f"{options.load_core}; time-outs as they come, {options.pool:,} connections to each of three servers. "
              "Medians; CPU per request is all that Ringway took, drippers included, over the requests that its servers counted.", "", COLUMNS]
     for found in results:
         lines += [_row(found["engine"], name, [each[part] for each in found["rounds"]])
-                  for name, part in (("without", "calm"), ("with", "besieged"))]
-        rates = [each["besieged"]["requests_per_s"] / each["calm"]["requests_per_s"] for each in found["rounds"]]
-        lines.append(f"| | ratio | {ratio(found['rounds'], 'requests_per_s'):.3f} ({min(rates):.3f}–{max(rates):.3f}) | "
-                     f"{ratio(found['rounds'], 'p99_us'):.2f} | {ratio(found['rounds'], 'cpu_us_per_request'):.3f} | |")
+                  for name, part in (("without", "calm"), ("without, the core shared", "displaced"), ("with", "besieged"))]
+        lines += [_ratios(found["rounds"], name, to) for name, to in (("without, the core shared", "displaced"), ("without", "calm"))]
     for found in results:
         peaks = ", ".join(mebibytes(each["peak"]) for each in found["rounds"])
         shares = [each["drippers_share"] for each in found["rounds"]]
@@ -129,6 +139,12 @@ def markdown(results, options):
                   "Ended: " + "; ".join(f"{name} {count:,}" for name, count in sorted(found["endings"].items()))
                   + f"; by Ringway's own count, answers not read {found['unread']:,}."]
     return "\n".join(lines)
+
+
+def _ratios(rounds, name, to):
+    rates = [each["besieged"]["requests_per_s"] / each[to]["requests_per_s"] for each in rounds]
+    return (f"| | with, over {name} | {ratio(rounds, 'requests_per_s', to):.3f} ({min(rates):.3f}–{max(rates):.3f}) | "
+            f"{ratio(rounds, 'p99_us', to):.2f} | {ratio(rounds, 'cpu_us_per_request', to):.3f} | |")
 
 
 def _row(engine, name, figures):

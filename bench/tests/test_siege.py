@@ -59,7 +59,8 @@ def besieged(rates, errors=0, opened=9_000, peak=50, left=True):
     def load(rate):
         return {"requests_per_s": rate, "p99_us": 1000, "cpu_us_per_request": 20.0, "errors": errors, "core_share": 0.9}
 
-    rounds = [{"calm": load(without), "besieged": load(with_them), "open": opened, "left": left} for without, with_them in rates]
+    rounds = [{"calm": load(2 * without), "displaced": load(without), "besieged": load(with_them), "open": opened, "left": left}
+              for without, with_them in rates]
     return {"start": 10 * MEBIBYTE, "peak": peak * MEBIBYTE, "rounds": rounds}
 
 

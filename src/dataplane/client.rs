@@ -18,9 +18,6 @@ use crate::message::StatusCode;
 use crate::proxy::answer::Persistence;
 use crate::proxy::origin::Peer;
 
-/// How long a connection waits for its next request before it gives the memory of an exchange back. Within it, a
-/// connection under load allocates nothing per request.
-const WARM: Duration = Duration::from_secs(1);
 /// How long a new connection is waited for once the core drains: its first request may be on its way, and the client
 /// cannot know, as it may of a connection that has served, that it was not taken.
 const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
@@ -66,7 +63,7 @@ pub(super) fn serve<E: Engine>(
     let mut client = Client::new(&core, accepted);
     // The client is borrowed below: one that is moved into a future takes its room twice.
     async move {
-        client.serve_requests(&core).await;
+        client.serve_requests(&open.core).await;
         drop(open);
     }
 }
@@ -85,33 +82,21 @@ impl<E: Engine> Client<E> {
     }
 
     async fn serve_requests(&mut self, core: &Core<E>) {
-        // A new connection has as long as a head may take; one that has served waits for as long as it is kept alive.
-        let mut patience = core.client.header;
-        let mut drain_grace = FIRST_REQUEST_GRACE;
-        loop {
-            let deadline = core.now() + patience;
-            if !self.next_request_begins(core, deadline, drain_grace).await {
-                return;
-            }
-            drain_grace = Duration::ZERO;
-            // In a box, so that a connection that waits does not hold an exchange's memory; kept while requests come
-            // closely, so that they do not pay for it.
-            match Box::pin(self.converse(core)).await {
-                After::NextRequest => patience = core.client.keep_alive,
+        let mut served = false;
+        while self.next_request_begins(core, served).await {
+            // In a box, so that a connection that waits does not hold an exchange's memory. A new one for each request: what
+            // the last exchange of any connection has left is still in the processor's cache, what this connection's own
+            // has left is not, where there are many.
+            match Box::pin(self.serve_one(core)).await {
+                After::NextRequest => served = true,
                 After::Linger => return Box::pin(self.linger(core)).await,
                 After::Close => return,
             }
         }
     }
 
-    /// Waits for the first byte of a request; no longer than `drain_grace` once the core drains. `false` if the
-    /// connection is over before.
-    async fn next_request_begins(
-        &mut self,
-        core: &Core<E>,
-        mut deadline: Moment,
-        drain_grace: Duration,
-    ) -> bool {
+    /// Waits for the first byte of a request. `false` if the connection is over before.
+    async fn next_request_begins(&mut self, core: &Core<E>, served: bool) -> bool {
         if !self.inbound.bytes().is_empty() {
             self.pipelined = (self.pipelined + 1) % PIPELINED_IN_A_ROW_MAX;
             if self.pipelined == 0 {
@@ -119,6 +104,8 @@ impl<E: Engine> Client<E> {
             }
             return true;
         }
+        // A new connection has as long as a head may take; one that has served waits for as long as it is kept alive.
+        let mut deadline = core.now() + if served { core.client.keep_alive } else { core.client.header };
         let (inbound, timer) = (&mut self.inbound, &mut self.timer);
         let mut draining = false;
         poll_fn(|context| {
@@ -126,24 +113,12 @@ impl<E: Engine> Client<E> {
                 return Poll::Ready(filled == Ok(Filled::More));
             }
             if core.phase.get() == Lifecycle::Draining && !std::mem::replace(&mut draining, true) {
-                deadline = deadline.min(core.now() + drain_grace);
+                let grace = if served { Duration::ZERO } else { FIRST_REQUEST_GRACE };
+                deadline = deadline.min(core.now() + grace);
             }
             timer.poll_expired(deadline, context).map(|()| false)
         })
         .await
-    }
-
-    /// Serves requests while they follow closely.
-    async fn converse(&mut self, core: &Core<E>) -> After {
-        loop {
-            let after = self.serve_one(core).await;
-            if after != After::NextRequest {
-                return after;
-            }
-            if !self.next_request_begins(core, core.now() + WARM, Duration::ZERO).await {
-                return self.give_up_warmth(core);
-            }
-        }
     }
 
     /// Serves the request whose first bytes are there.
@@ -153,15 +128,6 @@ impl<E: Engine> Client<E> {
             Ok(request) => Exchange { core, client: self, request }.serve().await,
             Err(Unread::Gone) => After::Close,
             Err(Unread::Refused(refusal)) => self.refuse(core, refusal).await,
-        }
-    }
-
-    /// Nothing came for a while: whether that was the time-out, or the connection's end.
-    fn give_up_warmth(&mut self, core: &Core<E>) -> After {
-        if core.phase.get() < Lifecycle::Draining && self.inbound.is_quiet() {
-            After::NextRequest
-        } else {
-            After::Close
         }
     }
 
@@ -371,7 +337,7 @@ mod tests {
             let near = connect(&engine, address, &mut timer, Moment::NEVER).await.unwrap();
             let accepted = accept(&mut listener).await.unwrap().unwrap();
             let mut client: Client<Epoll> = Client::new(&core, accepted);
-            let exchanging = size_of_val(&client.converse(&core));
+            let exchanging = size_of_val(&client.serve_one(&core));
             let accepted = Accepted { connection: near, peer: address };
             (size_of_val(&serve(core, accepted, None)), exchanging)
         });

@@ -155,6 +155,9 @@ impl<E: Engine> Exchange<'_, E> {
                     After::Close
                 } else if answer.client_persists {
                     After::NextRequest
+                } else if self.request.asked.is_last && self.client.inbound.bytes().is_empty() {
+                    // Nothing can come that a close would answer with a reset.
+                    After::Close
                 } else {
                     After::Linger
                 }

@@ -44,6 +44,8 @@ pub(super) struct Asked<E: Engine> {
     pub(super) version: Version,
     /// Whether the connection may go on after the answer.
     pub(super) persists: bool,
+    /// Whether the client sends nothing more: it ends here by its own word (RFC 9112 9.3, 9.6), and has no body.
+    pub(super) is_last: bool,
     /// Whether the client's version needs to be told that it goes on.
     pub(super) persistence_stated: bool,
     /// What a 101 may switch to, if one may follow.
@@ -118,7 +120,10 @@ fn admit<E: Engine>(
     let upgrade = forward::asks_for_upgrade(head, &options, body);
     // Bytes that come early are meant for the other protocol, or for the tunnel of a CONNECT. If there is none they must
     // not be taken for requests, whoever made them up, and nothing tells them apart from a request that was.
-    let persists = h1::persists(head.version, &options) && !upgrade && head.method != Method::Connect;
+    let goes_over = upgrade || head.method == Method::Connect;
+    let wished = h1::persists(head.version, &options);
+    let persists = wished && !goes_over;
+    let is_last = !wished && !goes_over && matches!(body, MessageBodyLength::None);
     let empty = matches!(body, MessageBodyLength::None | MessageBodyLength::Sized(0));
     let refuse = |status| {
         let stated = head.version == Version::Http10;
@@ -163,6 +168,7 @@ fn admit<E: Engine>(
         method: head.method,
         version: head.version,
         persists,
+        is_last,
         persistence_stated: head.version == Version::Http10,
         upgrade: upgrade.then(|| UpgradeOffer::of(&head.fields)),
         head: out,

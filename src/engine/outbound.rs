@@ -60,6 +60,11 @@ impl Outbound {
         self.slices().iter().all(|slice| slice.is_empty())
     }
 
+    /// Whether a lent buffer is among what is left: a good part of a body.
+    pub fn holds_lent(&self) -> bool {
+        self.lent.is_some()
+    }
+
     /// Drops the first `count` bytes, which were sent, and the buffers that they emptied.
     pub fn advance(&mut self, mut count: usize) {
         if let Some(lent) = &mut self.lent {

@@ -1,12 +1,12 @@
 //! Making sockets: every option that Ringway sets, in one place.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{SocketFlags, acceptfrom_with, getsockname};
+use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, getsockname, send, sendmsg};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// The length of a listener's queue of connections; the kernel caps it at `net.core.somaxconn`.
@@ -63,6 +63,23 @@ pub(super) fn accept(listener: BorrowedFd<'_>, flags: SocketFlags) -> Result<(Ow
     let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
     // The kernel leaves the address out only of what is no IP socket.
     Ok((socket, peer.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))))
+}
+
+/// Sends what the kernel takes of `parts`, any of which may be empty, in one call. A broken connection is an error, never a
+/// signal.
+pub(super) fn send_parts(
+    socket: BorrowedFd<'_>,
+    parts: [&[u8]; 3],
+    flags: SendFlags,
+) -> Result<usize, Errno> {
+    let flags = flags | SendFlags::NOSIGNAL;
+    match parts {
+        [one, [], []] | [[], one, []] => send(socket, one, flags),
+        parts => {
+            let parts = parts.map(IoSlice::new);
+            sendmsg(socket, &parts, &mut SendAncillaryBuffer::default(), flags)
+        }
+    }
 }
 
 /// The address that a socket is bound to.

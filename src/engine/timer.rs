@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use super::error::IoError;
 use super::executor::Handle;
@@ -65,29 +66,53 @@ impl Timer {
         Timer { handle, armed: None }
     }
 
-    /// Ready at `deadline` or later.
+    /// Ready at `deadline`, or by up to a 64th of the wait later: the deadlines of thousands of connections, each at a
+    /// moment of its own, would keep the thread busy with ending waits.
     pub fn poll_expired(&mut self, deadline: Moment, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(deadline, rounded_up, context)
+    }
+
+    /// Ready at `moment`, as exactly as the engine can: for what is to be done then, rather than given up.
+    pub fn poll_due(&mut self, moment: Moment, context: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(moment, |moment, _| moment, context)
+    }
+
+    /// Waits until `moment`. See [`Timer::poll_due`].
+    pub async fn sleep_until(&mut self, moment: Moment) {
+        poll_fn(|context| self.poll_due(moment, context)).await;
+    }
+
+    fn poll_until(
+        &mut self,
+        deadline: Moment,
+        armed_for: impl Fn(Moment, Duration) -> Moment,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
         let now = self.handle.now();
         if now >= deadline {
             return Poll::Ready(());
         }
+        let at = armed_for(deadline, deadline - now);
         if let Some(key) = self.armed {
-            if key.0 <= deadline && key.0 > now {
+            if key.0 <= at && key.0 > now {
                 return Poll::Pending;
             }
             self.handle.timers().disarm(key);
             self.armed = None;
         }
         if deadline < Moment::NEVER {
-            self.armed = Some(self.handle.timers().arm(deadline, context.waker().clone()));
+            self.armed = Some(self.handle.timers().arm(at, context.waker().clone()));
         }
         Poll::Pending
     }
+}
 
-    /// Waits until `deadline`.
-    pub async fn sleep_until(&mut self, deadline: Moment) {
-        poll_fn(|context| self.poll_expired(deadline, context)).await;
-    }
+/// The first multiple of a power of two of nanoseconds at `deadline` or later, which is `wait` away; of the largest power
+/// that is at most a 64th of the wait.
+fn rounded_up(deadline: Moment, wait: Duration) -> Moment {
+    let slack = u64::try_from(wait.as_nanos() / 64).unwrap_or(u64::MAX).max(1);
+    let grid = 1 << slack.ilog2();
+    Moment::from_nanos(deadline.as_nanos().checked_next_multiple_of(grid).unwrap_or(deadline.as_nanos()))
 }
 
 impl Drop for Timer {
@@ -98,7 +123,7 @@ impl Drop for Timer {
     }
 }
 
-/// Polls `operation` until it is ready or `deadline` has come. An operation that is ready wins over its deadline.
+/// Polls `operation` until it is ready or `deadline` has come: see [`Timer::poll_expired`]. An operation that is ready wins over its deadline.
 ///
 /// # Errors
 /// [`IoError::TimedOut`] at the deadline.
@@ -111,4 +136,31 @@ pub fn within<T>(
         Poll::Ready(value) => Poll::Ready(Ok(value)),
         Poll::Pending => timer.poll_expired(deadline, context).map(|()| Err(IoError::TimedOut)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_rounded_up_by_at_most_a_64th_of_its_wait() {
+        let start = Duration::from_nanos(987_654_321);
+        for wait in [0, 1, 63, 64, 100_000, 1_000_000, 1_000_000_007, 75_000_000_000, u64::MAX / 2] {
+            let wait = Duration::from_nanos(wait);
+            let deadline = Moment::ORIGIN + start + wait;
+            let late = rounded_up(deadline, wait) - deadline;
+            assert!(rounded_up(deadline, wait) >= deadline && late <= wait / 64, "{wait:?}: {late:?}");
+        }
+        assert_eq!(rounded_up(Moment::NEVER, Duration::MAX), Moment::NEVER);
+    }
+
+    /// Connections that wait for 10 s, and come a millisecond apart, end their waits together.
+    #[test]
+    fn many_deadlines_share_few_moments() {
+        let wait = Duration::from_secs(10);
+        let moments: std::collections::BTreeSet<Moment> = (0..9_000)
+            .map(|index| rounded_up(Moment::ORIGIN + Duration::from_millis(index) + wait, wait))
+            .collect();
+        assert!((60..80).contains(&moments.len()), "{}", moments.len());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::{Backend, End, Engine, Proxy, pause, service};
+use crate::harness::{Backend, End, Engine, Proxy, Stopwatch, pause, poll, service};
 
 pub(crate) fn a_client_of_1_0_keeps_its_connection_only_if_it_asks(engine: Engine) {
     let replica = Backend::start(|peer| {
@@ -214,5 +214,33 @@ pub(crate) fn pipelined_requests_are_answered_in_order(engine: Engine) {
         let text = client.answer().text();
         assert!(text.contains(&format!(" /{number} HTTP/1.1\r\n")), "answer {number}: {text}");
         assert_eq!(text.ends_with("\r\n\r\nbody"), number % 3 != 0, "answer {number}: {text}");
+    }
+}
+
+/// A close would reset the connection under bytes that come behind the answer, so that those are read for a while; whoever
+/// says that there are none needs no such time.
+pub(crate) fn a_connection_lingers_only_where_its_client_may_still_send(engine: Engine) {
+    let replica = Backend::echo("a");
+    let proxy = Proxy::start(engine, 1, &service("", &[("a", &replica)]));
+    let open = || proxy.metrics().of("connections_open{core=\"0\"}");
+    let lasting = [
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /more HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+    ];
+    for request in lasting {
+        let mut client = proxy.client();
+        client.send(request);
+        assert_eq!((client.answer().status, client.expect_end(), open()), (200, (), 1), "{request:?}");
+        drop(client);
+        poll("the connection to end", || (open() == 0).then_some(()));
+    }
+    for request in ["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"] {
+        let mut client = proxy.client();
+        let began = Stopwatch::start();
+        client.send(request);
+        assert_eq!((client.answer().status, client.expect_end()), (200, ()), "{request:?}");
+        poll("the connection to end, which its client holds open", || (open() == 0).then_some(()));
+        // Half of the time for which others linger.
+        assert!(began.elapsed() < Duration::from_secs(1), "{request:?}: {:?}", began.elapsed());
     }
 }

@@ -51,6 +51,7 @@ suite! { [epoll io_uring] {
         answers_without_a_body_leave_the_connection_in_step,
         a_body_until_close_reaches_clients_of_both_versions,
         a_client_that_has_ended_its_stream_is_still_answered,
+        a_connection_lingers_only_where_its_client_may_still_send,
         pipelined_requests_are_answered_in_order;
     bodies:
         large_bodies_pass_unchanged_in_little_memory,

@@ -1,7 +1,6 @@
 //! Connections and listeners over the reactor.
 
 use std::future::Future;
-use std::io::IoSlice;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -9,9 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use rustix::io::Errno;
-use rustix::net::{
-    RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketFlags, recv, send, sendmsg, shutdown,
-};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, recv, shutdown};
 
 use super::reactor::{Reactor, Source};
 use crate::engine::buffer::{BLOCK_BYTES, BufferPool, Lent};
@@ -81,19 +78,6 @@ pub struct EpollWriter {
     taken: u64,
 }
 
-impl EpollWriter {
-    fn send(&self) -> Result<usize, Errno> {
-        let socket = self.source.socket();
-        match self.outbound.slices() {
-            [one, [], []] | [[], one, []] => send(socket, one, SendFlags::NOSIGNAL),
-            slices => {
-                let parts = slices.map(IoSlice::new);
-                sendmsg(socket, &parts, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
-            }
-        }
-    }
-}
-
 impl Writer for EpollWriter {
     fn buffer(&mut self) -> &mut Vec<u8> {
         self.outbound.buffer()
@@ -106,7 +90,7 @@ impl Writer for EpollWriter {
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), IoError>> {
         while !self.outbound.is_empty() {
             std::task::ready!(self.source.write.poll(context));
-            match self.send() {
+            match socket::send_parts(self.source.socket(), self.outbound.slices(), SendFlags::empty()) {
                 Ok(count) => {
                     self.taken += count as u64;
                     self.outbound.advance(count);
@@ -219,7 +203,7 @@ impl Listener for EpollListener {
             }
             match socket::accept(self.source.socket(), SocketFlags::NONBLOCK) {
                 Ok((socket, peer)) => {
-                    let source = self.reactor.watch(socket, true, true)?;
+                    let source = self.reactor.watch(socket, false, true)?;
                     let connection = halves(source, self.pool.clone());
                     return Poll::Ready(Ok(Some(Accepted { connection, peer })));
                 }

@@ -31,6 +31,8 @@ use crate::engine::outbound::Outbound;
 const TAKEN_MAX: usize = 64;
 /// How long the end of an engine waits for cancelled operations. They are local to the machine and take microseconds.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
+/// Empty sends kept for reuse by a thread.
+const SPARE_SENDINGS_MAX: usize = 256;
 /// The key of the wait on the descriptor by which other threads end a wait.
 const UNPARK_KEY: u64 = u64::MAX;
 /// The key of cancellations, whose own completions nobody waits for.
@@ -41,6 +43,8 @@ pub(super) struct UringDriver {
     ring: RefCell<Ring>,
     provided: RefCell<Option<ProvidedBuffers>>,
     operations: RefCell<Slab<Operation>>,
+    #[expect(clippy::vec_box, reason = "the kernel is told where each is, so that it must not move")]
+    sendings: RefCell<Vec<Box<Sending>>>,
     generation: Cell<u32>,
     orphans: Cell<usize>,
     clock: Clock,
@@ -57,6 +61,7 @@ impl UringDriver {
             ring: RefCell::new(ring),
             provided: RefCell::new(Some(provided)),
             operations: RefCell::default(),
+            sendings: RefCell::default(),
             generation: Cell::new(0),
             orphans: Cell::new(0),
             clock,
@@ -65,6 +70,19 @@ impl UringDriver {
         };
         driver.ring.borrow_mut().submit()?;
         Ok(driver)
+    }
+
+    /// Room for what is to be sent: few connections send at a time, so that each does not need its own.
+    fn take_sending(&self) -> Box<Sending> {
+        let spare = self.sendings.borrow_mut().pop();
+        spare.unwrap_or_else(|| Sending::new(Outbound::new(self.pool.clone())))
+    }
+
+    fn give_sending(&self, sending: Box<Sending>) {
+        let mut spare = self.sendings.borrow_mut();
+        if spare.len() < SPARE_SENDINGS_MAX {
+            spare.push(sending);
+        }
     }
 
     pub(super) fn pool(&self) -> &BufferPool {
@@ -257,7 +275,7 @@ impl Place {
 
     /// Starts the operation of this kind of half; if one is in flight, that one goes on.
     pub(super) fn start(&self) {
-        self.start_with(|_| true);
+        self.start_with(|_| {});
     }
 
     /// Starts a receive. `eager`: bytes are probably there.
@@ -266,44 +284,67 @@ impl Place {
             if let Kept::Receive { eager: kept, .. } = kept {
                 *kept = eager;
             }
-            true
         });
     }
 
     /// Starts a send of what the last one left, or else of `staged`. False if there is nothing.
     pub(super) fn send(&self, staged: &mut Outbound) -> bool {
         self.start_with(|kept| {
-            let Kept::Send { sending, .. } = kept else { return false };
-            if sending.outbound.is_empty() && !staged.is_empty() {
-                std::mem::swap(&mut sending.outbound, staged);
+            if let Kept::Send { sending: sending @ None, .. } = kept
+                && !staged.is_empty()
+            {
+                let mut spare = self.driver.take_sending();
+                std::mem::swap(&mut spare.outbound, staged);
+                *sending = Some(spare);
             }
-            !sending.outbound.is_empty()
         })
     }
 
-    /// Changes what was handed over for sending, unless the kernel has it.
-    pub(super) fn with_sending(&self, change: impl FnOnce(&mut Sending)) {
+    /// Whether the last send left something, or is under way.
+    pub(super) fn has_unsent(&self) -> bool {
+        let operations = self.driver.operations.borrow();
+        !matches!(operations[self.key].kept, Kept::Send { sending: None, .. })
+    }
+
+    /// Drops the first `count` bytes of what was handed over for sending, unless the kernel has it.
+    pub(super) fn advance(&self, count: usize) {
+        self.with_outbound(|outbound| outbound.advance(count));
+    }
+
+    /// Drops all that was handed over for sending, unless the kernel has it.
+    pub(super) fn clear(&self) {
+        self.with_outbound(Outbound::clear);
+    }
+
+    fn with_outbound(&self, change: impl FnOnce(&mut Outbound)) {
         let mut operations = self.driver.operations.borrow_mut();
         let operation = &mut operations[self.key];
-        if let (Kept::Send { sending, .. }, State::Idle) = (&mut operation.kept, &operation.state) {
-            change(sending);
+        if let (Kept::Send { sending: kept, .. }, State::Idle) = (&mut operation.kept, &operation.state)
+            && let Some(mut sending) = kept.take()
+        {
+            change(&mut sending.outbound);
+            if sending.outbound.is_empty() {
+                self.driver.give_sending(sending);
+            } else {
+                *kept = Some(sending);
+            }
         }
     }
 
-    /// Starts an operation unless one is in flight or `prepare` has nothing to do. Whether one is in flight then.
-    fn start_with(&self, prepare: impl FnOnce(&mut Kept) -> bool) -> bool {
+    /// Starts an operation, once `prepare` has seen what is kept for it, unless one is in flight or there is nothing to do.
+    /// Whether one is in flight then.
+    fn start_with(&self, prepare: impl FnOnce(&mut Kept)) -> bool {
         let mut operations = self.driver.operations.borrow_mut();
         let operation = &mut operations[self.key];
         if let State::InFlight = operation.state {
             return true;
         }
-        if !prepare(&mut operation.kept) {
-            return false;
-        }
-        let entry = operation.kept.entry().user_data(user_data(self.key, operation.generation));
+        prepare(&mut operation.kept);
+        let Some(entry) = operation.kept.entry() else { return false };
+        let entry = entry.user_data(user_data(self.key, operation.generation));
         operation.state = State::InFlight;
         // SAFETY: the entry points to what `kept` owns on the heap. Nothing touches `kept` while the state is
-        // `InFlight` or `Orphaned` (here and in `with_sending`), and only `finish` leaves those states, upon the
+        // `InFlight` or `Orphaned` (here and in `with_outbound`), and only `finish` leaves those states, upon the
         // completion; `UringDriver::drop` frees no operation that has not completed.
         unsafe { self.driver.ring.borrow_mut().push(entry) };
         true

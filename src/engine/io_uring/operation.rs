@@ -34,7 +34,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    fn note(&self, errno: Errno) {
+    pub(super) fn note(&self, errno: Errno) {
         // A broken pipe is a stream that we ended, or that broke after the peer had ended its own.
         if !is_transient(errno) && errno != Errno::PIPE && errno != Errno::CANCELED {
             self.broken.set(Some(errno.into()));
@@ -97,8 +97,8 @@ impl Completion {
 pub(super) enum Kept {
     /// A receive into a provided buffer. `eager`: bytes are probably there already.
     Receive { socket: Rc<Socket>, eager: bool },
-    /// A send of what is queued.
-    Send { socket: Rc<Socket>, sending: Box<Sending> },
+    /// A send of what is queued, if anything is.
+    Send { socket: Rc<Socket>, sending: Option<Box<Sending>> },
     /// A connection attempt.
     Connect { socket: Rc<Socket>, address: Box<SockAddr> },
     /// A wait until the socket is readable.
@@ -115,9 +115,10 @@ impl Kept {
         }
     }
 
-    /// The submission. It points into the heap only, at what this value owns; the value itself may move.
-    pub(super) fn entry(&mut self) -> squeue::Entry {
-        match self {
+    /// The submission, if there is anything to do. It points into the heap only, at what this value owns; the value itself
+    /// may move.
+    pub(super) fn entry(&mut self) -> Option<squeue::Entry> {
+        Some(match self {
             Kept::Receive { socket, eager } => {
                 opcode::Recv::new(descriptor(socket), std::ptr::null_mut(), BLOCK_BYTES as u32)
                     .ioprio(if *eager { 0 } else { POLL_FIRST })
@@ -125,14 +126,14 @@ impl Kept {
                     .build()
                     .flags(Flags::BUFFER_SELECT)
             }
-            Kept::Send { socket, sending } => sending.entry(descriptor(socket)),
+            Kept::Send { socket, sending } => sending.as_mut()?.entry(descriptor(socket)),
             Kept::Connect { socket, address } => {
                 opcode::Connect::new(descriptor(socket), address.as_ptr().cast(), address.len()).build()
             }
             Kept::Readable { socket } => {
                 opcode::PollAdd::new(descriptor(socket), u32::from(PollFlags::IN.bits())).build()
             }
-        }
+        })
     }
 }
 
@@ -140,7 +141,7 @@ fn descriptor(socket: &Socket) -> Fd {
     Fd(socket.descriptor.as_raw_fd())
 }
 
-/// What a writer has handed over for sending, boxed once per writer.
+/// What a writer has handed over for sending, in a box that stays where it is.
 pub(super) struct Sending {
     /// The bytes.
     pub(super) outbound: Outbound,

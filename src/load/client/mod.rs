@@ -202,7 +202,7 @@ impl<E: Engine> Client<E> {
                 }
                 match receive.as_mut().poll(context) {
                     Poll::Ready(order) => Poll::Ready(Some(order)),
-                    Poll::Pending => timer.poll_expired(wakes_at, context).map(|()| None),
+                    Poll::Pending => timer.poll_due(wakes_at, context).map(|()| None),
                 }
             })
             .await;
