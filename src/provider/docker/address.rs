@@ -74,12 +74,12 @@ mod tests {
         let twin = on("back", "n2", Some("172.21.0.5"));
         let silent = on("back", "n1", None);
         let cases: &[(&[Attachment], Result<&str, &str>)] = &[
-            (&[back.clone()], Ok("172.20.0.5")),
+            (std::slice::from_ref(&back), Ok("172.20.0.5")),
             (&[bridge.clone(), twin, back.clone()], Ok("172.20.0.5")),
             (&[silent], Err("has no address on network 'back'")),
             (&[bridge], Err("is not on network 'back', but on bridge")),
             (&[], Err("is not on network 'back'")),
-            (&[back.clone(), back], Err("says twice")),
+            (&[back.clone(), back.clone()], Err("says twice")),
         ];
         for (attachments, expected) in cases {
             match (choose(attachments, "n1", "back"), expected) {

@@ -156,6 +156,9 @@ enum Left {
     Fault(String),
 }
 
+/// Who looks for a container: where its notices go, and the answer.
+type Seeker = (mpsc::UnboundedSender<Notice>, oneshot::Sender<Option<ContainerId>>);
+
 type Answer<T> = Option<Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>>;
 
 struct Task {
@@ -164,7 +167,7 @@ struct Task {
     look: watch::Sender<Look>,
     known: Known,
     watchers: HashMap<ContainerId, mpsc::UnboundedSender<Notice>>,
-    seekers: HashMap<Box<str>, (mpsc::UnboundedSender<Notice>, oneshot::Sender<Option<ContainerId>>)>,
+    seekers: HashMap<Box<str>, Seeker>,
     /// Listings that have begun.
     listings: u64,
     /// Somebody waits for one.

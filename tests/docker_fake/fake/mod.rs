@@ -82,7 +82,7 @@ impl Fake {
     }
 
     fn order(&self, order: Order) {
-        self.orders.send(order).ok().expect("the engine's thread lives");
+        assert!(self.orders.send(order).is_ok(), "the engine's thread lives");
     }
 }
 
