@@ -1,5 +1,7 @@
 //! Every mistake in a configuration names its line and key and says what to do.
 
+#[path = "config_errors/docker.rs"]
+mod docker;
 #[path = "config_errors/forwarding.rs"]
 mod forwarding;
 #[path = "config_errors/placement.rs"]
@@ -197,9 +199,6 @@ fn what_a_later_version_has() {
     for (keys, expected) in cases {
         assert_service_error(keys, *expected);
     }
-    let replicas = "replicas = { provider = \"docker\", count = 3, image = \"x\" }";
-    let said = "this version does not have 'docker' yet; use \"static\" or \"process\"";
-    assert_errors(&format!("[[service]]\n{replicas}"), &[(2, "service[0].replicas.provider", said)]);
     assert_errors("log.format = \"json\"", &[(1, "log.format", "this version does not have 'json' yet")]);
 }
 

@@ -35,6 +35,7 @@ fn render(shared: &Shared) -> String {
     page.latency();
     page.placed_replicas();
     page.viewed_replicas();
+    page.container_engines();
     page.text
 }
 

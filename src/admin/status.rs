@@ -14,6 +14,8 @@ use crate::base::counter::Counter;
 use crate::base::replica_counts::Counts;
 use crate::control::view::{self, ReplicaView, ServiceView};
 use crate::placement::{self, Snapshot, digest};
+use crate::provider::RunsAs;
+use crate::provider::docker::EngineLook;
 
 /// The whole answer. It can be read as well, by a command that may be older or newer than the program that it asks:
 /// members that are missing have default values, unknown ones are passed over.
@@ -38,6 +40,8 @@ pub struct Status {
     pub listen: Vec<SocketAddr>,
     /// Why the state file could not be written last time, if so.
     pub storage_fault: Option<String>,
+    /// The engines of containers, by address.
+    pub container_engines: Vec<ContainerEngine>,
     /// Request times.
     pub latency_ms: Latency,
     /// By number.
@@ -54,6 +58,20 @@ pub struct Latency {
     pub p50: f64,
     pub p99: f64,
     pub p999: f64,
+}
+
+/// An engine of containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerEngine {
+    /// Its address.
+    pub address: String,
+    /// The version of its interface that is spoken, once it was reached.
+    pub version: Option<String>,
+    /// How many milliseconds ago all that is known of it was confirmed last.
+    pub sync_age_ms: Option<u64>,
+    /// Why it cannot be used now.
+    pub fault: Option<String>,
 }
 
 /// What one core counts.
@@ -109,6 +127,8 @@ pub struct Replica {
     pub address: Option<SocketAddr>,
     /// Its process, if it is one and runs.
     pub pid: Option<u32>,
+    /// The beginning of its container's id, if it is one and runs.
+    pub container: Option<String>,
     /// Its share, relative to the others'; absent once no key is placed on it.
     pub weight: Option<u32>,
     /// Exchanges under way on it.
@@ -161,9 +181,19 @@ fn status_of(operator: &Operator) -> Status {
         connections_max: shared.info.connections_max,
         listen: shared.info.listen.to_vec(),
         storage_fault: view.storage_fault.clone(),
+        container_engines: shared.engines().iter().map(container_engine).collect(),
         latency_ms: Latency { p50: millis(0.5), p99: millis(0.99), p999: millis(0.999) },
         cores: cores.map(|(index, link)| core(index, &link.counters, &snapshot)).collect(),
         services: view.services.iter().map(|service| service_of(service, &snapshot)).collect(),
+    }
+}
+
+fn container_engine(look: &EngineLook) -> ContainerEngine {
+    ContainerEngine {
+        address: look.address.clone(),
+        version: look.version.clone(),
+        sync_age_ms: look.sync_age.and_then(|age| u64::try_from(age.as_millis()).ok()),
+        fault: look.fault.clone(),
     }
 }
 
@@ -207,7 +237,14 @@ fn replica_of(replica: &ReplicaView, placed: Option<&placement::Replica>) -> Rep
         member: replica.member,
         up: placed.is_some_and(|placed| placed.health.is_up()),
         address: replica.address,
-        pid: replica.pid,
+        pid: match replica.runs_as {
+            Some(RunsAs::Process(pid)) => Some(pid),
+            _ => None,
+        },
+        container: match replica.runs_as {
+            Some(RunsAs::Container(id)) => Some(id.to_string()),
+            _ => None,
+        },
         weight: placed.map(|placed| placed.weight),
         in_flight: sum(|counts| &counts.in_flight),
         attempts: sum(|counts| &counts.attempts),

@@ -59,6 +59,11 @@ impl CommandTemplate {
         expanded
     }
 
+    /// Whether `{ringway}` stands in it.
+    pub fn names_program(&self) -> bool {
+        self.0.contains(&Part::Place(Placeholder::Ringway))
+    }
+
     /// Whether it stands for the empty string.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod command_template;
 pub mod core_counters;
 pub mod counter;
+pub mod engine_address;
 pub mod forwarding;
 pub mod health;
 pub mod key_source;

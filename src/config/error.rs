@@ -6,6 +6,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::base::command_template::CommandTemplateError;
+use crate::base::engine_address::EngineAddressError;
 use crate::base::forwarding::IdFieldNameError;
 use crate::base::key_source::KeySourceError;
 use crate::base::network::NetworkError;
@@ -207,6 +208,52 @@ pub enum Fault {
         /// The longest name.
         bytes_max: usize,
     },
+    /// A placeholder for this program where there is none.
+    #[error(
+        "{{ringway}} stands for this program, which the container does not have; write the path of a program in the image"
+    )]
+    NoProgram,
+    /// No reference of an image.
+    #[error("is no image; write 1 to {bytes_max} visible ASCII characters, as in \"ringway-worker:1.0\"")]
+    Image {
+        /// The longest reference.
+        bytes_max: usize,
+    },
+    /// No name of a network, or one that gives a container no address.
+    #[error(
+        "is no network on which containers have addresses of their own; write the name of a bridge or overlay network"
+    )]
+    ContainerNetwork,
+    /// No address of an engine.
+    #[error(transparent)]
+    EngineAddress(#[from] EngineAddressError),
+    /// No name of a label.
+    #[error("is no name of a label; write 1 to {bytes_max} visible ASCII characters")]
+    LabelName {
+        /// The longest name.
+        bytes_max: usize,
+    },
+    /// The name of a label that Ringway sets itself.
+    #[error("labels that begin with {prefix} are Ringway's own; give the label another name")]
+    ReservedLabel {
+        /// What they begin with.
+        prefix: &'static str,
+    },
+    /// No amount of memory.
+    #[error(
+        "is no amount of memory; write bytes, or a number with k, m or g behind it, 6m at least, as in \"512m\""
+    )]
+    Memory,
+    /// No volume.
+    #[error(
+        "'{0}' is no volume; write SOURCE:TARGET or SOURCE:TARGET:ro, the target an absolute path, the source one or the name of a volume"
+    )]
+    Volume(String),
+    /// No user of a container.
+    #[error(
+        "is no user; write a name or a number, and if need be a group behind a colon, as in \"1000:1000\""
+    )]
+    ContainerUser,
     /// Two services of one name.
     #[error("the service of line {line} has this name, too; give each [[service]] a name of its own")]
     DuplicateService {

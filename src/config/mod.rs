@@ -6,11 +6,13 @@
 
 mod address;
 mod admin;
+mod docker;
 mod error;
 mod file;
 mod forwarding;
 mod heartbeat;
 mod limits;
+mod owned;
 mod placement;
 mod process;
 mod reader;
@@ -31,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::algorithm::{Algorithm, BoundedLoad};
 use crate::base::command_template::CommandTemplate;
+use crate::base::engine_address::EngineAddress;
 use crate::base::forwarding::ForwardingPolicy;
 use crate::base::key_source::{Fallback, KeySource};
 use crate::base::policy::{ClientLimits, DrainPolicy, PoolLimits, RetryPolicy, Timeouts};
@@ -63,6 +66,12 @@ pub const MODULO_FACTOR_MAX: u32 = 8;
 pub const BOUNDED_LOAD_THOUSANDTHS: RangeInclusive<u32> = 1_010..=10_000;
 /// The most words of a command.
 pub const COMMAND_WORDS_MAX: usize = 256;
+/// The most volumes of a container.
+pub const VOLUMES_MAX: usize = 64;
+/// The most labels that may be added to a container's.
+pub const LABELS_MAX: usize = 64;
+/// The least memory that engines grant to a container.
+pub const MEMORY_BYTES_MIN: u64 = 6 * 1024 * 1024;
 /// The most variables that may be added to a replica's environment.
 pub const ENVIRONMENT_MAX: usize = 256;
 /// The lowest port that replicas may be given; those below are the system's.
@@ -163,6 +172,9 @@ pub struct StateConfig {
     /// `state.directory`, relative to the file's folder; by default the file's name with `.state` for `.toml`. It is made
     /// when a service has replicas of Ringway's own.
     pub directory: PathBuf,
+    /// `state.name`: what tells this Ringway's containers from those of another one on the same engine; `None`: a name
+    /// that is made up once and kept in the directory.
+    pub name: Option<Box<str>>,
 }
 
 /// One service.
@@ -182,7 +194,7 @@ pub struct ServiceConfig {
     pub bounded_load: Option<BoundedLoad>,
     /// `replicas`.
     pub replicas: ReplicasConfig,
-    /// `heartbeat`: for static replicas none unless written, for processes the default.
+    /// `heartbeat`: for static replicas none unless written, for Ringway's own the default.
     pub heartbeat: Option<HeartbeatPolicy>,
     /// `timeouts`.
     pub timeouts: Timeouts,
@@ -199,6 +211,8 @@ pub enum ReplicasConfig {
     Static(Box<[ReplicaConfig]>),
     /// `provider = "process"`: child processes of Ringway.
     Process(ProcessConfig),
+    /// `provider = "docker"`: containers.
+    Docker(DockerConfig),
 }
 
 impl ReplicasConfig {
@@ -207,7 +221,13 @@ impl ReplicasConfig {
         match self {
             ReplicasConfig::Static(replicas) => replicas.len(),
             ReplicasConfig::Process(process) => process.count,
+            ReplicasConfig::Docker(docker) => docker.count,
         }
+    }
+
+    /// Whether Ringway starts and stops them.
+    pub fn is_owned(&self) -> bool {
+        !matches!(self, ReplicasConfig::Static(_))
     }
 }
 
@@ -231,6 +251,65 @@ pub struct ProcessConfig {
     pub ports: Option<RangeInclusive<u16>>,
     /// How they are started again and stopped.
     pub supervision: Supervision,
+}
+
+/// Replicas that are containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerConfig {
+    /// `replicas.count`: how many there are to begin with.
+    pub count: usize,
+    /// `replicas.image`: a reference as the engine takes it.
+    pub image: Box<str>,
+    /// `replicas.port`: where the server in the container listens.
+    pub port: u16,
+    /// `replicas.command`; empty: the image's own. `{port}` and `{name}` stand for what they say, here and in the
+    /// environment.
+    pub command: Box<[CommandTemplate]>,
+    /// `replicas.env`: added to the image's own; none of the names begins with `RINGWAY_`.
+    pub environment: Box<[(Box<str>, CommandTemplate)]>,
+    /// `replicas.network`: the network that they are on; `None`: one of Ringway's own.
+    pub network: Option<Box<str>>,
+    /// `replicas.labels`: beside Ringway's own; none of the names begins with `ringway.`.
+    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// `replicas.memory`: bytes at most.
+    pub memory: Option<u64>,
+    /// `replicas.cpus`: thousandths of a CPU at most.
+    pub cpu_thousandths: Option<u32>,
+    /// `replicas.user`: whom to run it as, with an optional group behind a colon; `None`: the image's own.
+    pub user: Option<Box<str>>,
+    /// `replicas.read_only`: whether its root file system is.
+    pub read_only: bool,
+    /// `replicas.volumes`: `SOURCE:TARGET[:ro]`; `{name}` stands for what it says.
+    pub volumes: Box<[CommandTemplate]>,
+    /// `replicas.pull`.
+    pub pull: PullPolicy,
+    /// `replicas.reach`; `None`: by name if Ringway itself runs in a container, else by address.
+    pub reach: Option<Reach>,
+    /// `replicas.engine`; `None`: what `DOCKER_HOST` says, else the default socket.
+    pub engine: Option<EngineAddress>,
+    /// How they are started again and stopped.
+    pub supervision: Supervision,
+}
+
+/// When a container's image is fetched from its registry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// Not at all: it has to be there.
+    Never,
+    /// If it is not there.
+    #[default]
+    Missing,
+    /// Before each start.
+    Always,
+}
+
+/// How a container is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// At its address on the network.
+    Address,
+    /// At the address that the network's own name service has for it.
+    Name,
 }
 
 /// One replica that somebody else starts and stops.

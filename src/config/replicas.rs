@@ -8,7 +8,7 @@ use crate::base::algorithm::Algorithm;
 use super::error::Fault;
 use super::section::Section;
 use super::value::Value;
-use super::{REPLICAS_MAX, ReplicaConfig, ReplicasConfig, WEIGHT_MAX, address, process};
+use super::{REPLICAS_MAX, ReplicaConfig, ReplicasConfig, WEIGHT_MAX, address, docker, owned, process};
 
 const EXAMPLE: &str = "{ addresses = [\"127.0.0.1:9001\"] }";
 const NAME_BYTES_MAX: usize = 255;
@@ -20,6 +20,7 @@ const STATIC_KEYS: [&str; 1] = ["addresses"];
 enum Provider {
     Static,
     Process,
+    Docker,
 }
 
 /// Reads the replicas of a service; weights may stand only where its algorithm has them.
@@ -38,13 +39,22 @@ fn provided(section: &mut Section<'_>, algorithm: Algorithm) -> ReplicasConfig {
     match provider(section) {
         Some(Provider::Static) => {
             let replicas = addresses(section, algorithm);
+            section.refuse(&owned::KEYS, belongs("\"process\" or \"docker\"", "static"));
             section.refuse(&process::KEYS, belongs("\"process\"", "static"));
+            section.refuse(&docker::KEYS, belongs("\"docker\"", "static"));
             ReplicasConfig::Static(replicas)
         }
         Some(Provider::Process) => {
             let process = process::read(section);
             section.refuse(&STATIC_KEYS, belongs("\"static\"", "process"));
+            section.refuse(&docker::KEYS, belongs("\"docker\"", "process"));
             ReplicasConfig::Process(process)
+        }
+        Some(Provider::Docker) => {
+            let docker = docker::read(section);
+            section.refuse(&STATIC_KEYS, belongs("\"static\"", "docker"));
+            section.refuse(&process::KEYS, belongs("\"process\"", "docker"));
+            ReplicasConfig::Docker(docker)
         }
         None => {
             // The keys of another provider are no mistakes beside that.
@@ -56,12 +66,16 @@ fn provided(section: &mut Section<'_>, algorithm: Algorithm) -> ReplicasConfig {
 
 /// The provider as written. Addresses need no word for theirs; a command does, as several providers may have one.
 fn provider(section: &mut Section<'_>) -> Option<Provider> {
-    let words = [("static", Provider::Static), ("process", Provider::Process)];
+    let words = [("static", Provider::Static), ("process", Provider::Process), ("docker", Provider::Docker)];
     if let Some(value) = section.value("provider") {
-        return value.word(&words, &["docker"]);
+        return value.word(&words, &[]);
     }
-    let is_process = !section.has("addresses") && process::KEYS.iter().any(|key| section.has(key));
-    if is_process {
+    let has_any = |keys: &[&str]| !section.has("addresses") && keys.iter().any(|key| section.has(key));
+    if has_any(&docker::KEYS) {
+        section.fail("provider", Fault::Missing("provider = \"docker\""));
+        return Some(Provider::Docker);
+    }
+    if has_any(&owned::KEYS) || has_any(&process::KEYS) {
         section.fail("provider", Fault::Missing("provider = \"process\""));
         return Some(Provider::Process);
     }

@@ -119,5 +119,5 @@ fn keys(section: &mut Section<'_>) -> Box<[KeySource]> {
 
 /// Ringway's own replicas are watched even if the file says nothing of it: who else would find that one hangs?
 fn default_heartbeat(replicas: &ReplicasConfig) -> Option<HeartbeatPolicy> {
-    matches!(replicas, ReplicasConfig::Process(_)).then(HeartbeatPolicy::default)
+    replicas.is_owned().then(HeartbeatPolicy::default)
 }

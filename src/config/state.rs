@@ -3,15 +3,32 @@
 use std::path::{Path, PathBuf};
 
 use super::StateConfig;
+use super::error::Fault;
 use super::section::Section;
 
 /// The folder of a configuration that is no file.
 const DEFAULT_DIRECTORY: &str = "ringway.state";
+/// The longest name: it becomes a part of the names of containers.
+const NAME_BYTES_MAX: usize = 32;
 
 /// Reads the section of a file, or of a text that is none.
 pub(super) fn read(section: &mut Section<'_>, file: Option<&Path>) -> StateConfig {
     let written = section.value("directory").and_then(|value| value.path("\"ringway.state\""));
-    StateConfig { directory: written.unwrap_or_else(|| default_directory(file)) }
+    StateConfig { directory: written.unwrap_or_else(|| default_directory(file)), name: name(section) }
+}
+
+fn name(section: &mut Section<'_>) -> Option<Box<str>> {
+    let value = section.value("name")?;
+    let written = value.text("\"edge\"")?;
+    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let begins = written.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let proper = begins && written.len() <= NAME_BYTES_MAX && written.bytes().all(is_name_byte);
+    let characters = "letters, digits, '-', '_' and '.', the first a letter or digit";
+    value.check(if proper {
+        Ok(written.into())
+    } else {
+        Err(Fault::Name { bytes_max: NAME_BYTES_MAX, characters })
+    })
 }
 
 /// The file's name with `.state` in place of `.toml`, or behind any other name.

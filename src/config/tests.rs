@@ -127,7 +127,7 @@ fn every_key_is_read() {
     assert_eq!(config.forwarding, forwarding);
     assert_eq!(parse("proxy.request_id = \"\"").forwarding.request_id, None);
     assert_eq!(config.drain, DrainPolicy { lame_duck: millis(6), timeout: millis(7) });
-    assert_eq!(config.state.directory, Path::new("etc/kept"));
+    assert_eq!(config.state, StateConfig { directory: "etc/kept".into(), name: Some("edge".into()) });
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn every_key_of_a_service_is_read() {
         },
         retries: RetryPolicy { retries_max: 1, body_bytes_max: 19, budget_percent: 20, budget_burst: 21 },
     };
-    assert_eq!(config.services.len(), 3);
+    assert_eq!(config.services.len(), 4);
     assert_eq!(config.services[0], expected);
     assert_eq!(*config.services[1].keys, [KeySource::Segment(1)]);
     assert_eq!(*config.services[2].keys, [KeySource::Json("request_id".into()), KeySource::Path]);
@@ -260,6 +260,63 @@ fn a_process_needs_nothing_but_a_command_and_is_watched() {
     assert_eq!(process, expected);
     assert_eq!(service.heartbeat, Some(HeartbeatPolicy::default()));
     assert_eq!(service.replicas.count(), 1);
+}
+
+#[test]
+fn every_key_of_a_container_is_read() {
+    let config = parse(EVERY_KEY);
+    let ReplicasConfig::Docker(docker) = &config.services[3].replicas else { panic!("no containers") };
+    let template = |written: &str| written.parse::<CommandTemplate>().unwrap();
+    let expected = DockerConfig {
+        count: 33,
+        image: "registry.example/worker:1".into(),
+        port: 5_000,
+        command: ["./server", "--port", "{port}"].map(template).into(),
+        environment: [("NAME".into(), template("{name}"))].into(),
+        network: Some("backend".into()),
+        labels: [("com.example.tier".into(), "2".into()), ("team".into(), "web".into())].into(),
+        memory: Some(512 << 20),
+        cpu_thousandths: Some(1_500),
+        user: Some("1000:1000".into()),
+        read_only: true,
+        volumes: ["data-{name}:/data", "/srv:/srv:ro"].map(template).into(),
+        pull: PullPolicy::Always,
+        reach: Some(Reach::Name),
+        engine: Some(EngineAddress::Tcp { host: "10.0.0.7".into(), port: 2_376 }),
+        supervision: Supervision {
+            startup: Duration::from_millis(34),
+            on_exit: OnExit::Keep,
+            ..Supervision::default()
+        },
+    };
+    assert_eq!(*docker, expected);
+    assert_eq!(config.services[3].replicas.count(), 33);
+}
+
+#[test]
+fn a_container_needs_nothing_but_an_image_and_a_port_and_is_watched() {
+    let text = "[[service]]\nreplicas = { provider = \"docker\", image = \"worker\", port = 80 }";
+    let service = parse(text).services[0].clone();
+    let expected = DockerConfig {
+        count: 1,
+        image: "worker".into(),
+        port: 80,
+        command: Box::default(),
+        environment: Box::default(),
+        network: None,
+        labels: Box::default(),
+        memory: None,
+        cpu_thousandths: None,
+        user: None,
+        read_only: false,
+        volumes: Box::default(),
+        pull: PullPolicy::Missing,
+        reach: None,
+        engine: None,
+        supervision: Supervision::default(),
+    };
+    assert_eq!(service.replicas, ReplicasConfig::Docker(expected));
+    assert_eq!(service.heartbeat, Some(HeartbeatPolicy::default()));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use self::view::View;
 use crate::base::core_counters::CoreCounters;
 use crate::base::mailbox::{CoreMessage, Mailbox};
 use crate::placement::SnapshotReader;
+use crate::provider::docker::EngineLook;
 
 pub use shell::storage::{Storage, Writer};
 pub use shell::{CALLS_MAX, Calls, PendingCall, Unheard, calls};
@@ -46,7 +47,7 @@ pub struct RunInfo {
     pub listen: Box<[SocketAddr]>,
 }
 
-/// What the admin interface reads. Written by the control thread (`draining`, the view), and by each core (its counters).
+/// What the admin interface reads. Written by the control thread (`draining`, the view, the engines), and by each core (its counters).
 #[derive(Debug)]
 pub struct Shared {
     /// How the program runs.
@@ -57,12 +58,14 @@ pub struct Shared {
     pub snapshots: SnapshotReader,
     draining: AtomicBool,
     view: ArcSwap<View>,
+    engines: ArcSwap<Vec<EngineLook>>,
 }
 
 impl Shared {
     /// The state of a program that serves.
     pub fn new(info: RunInfo, cores: Box<[CoreLink]>, snapshots: SnapshotReader) -> Self {
-        Shared { info, cores, snapshots, draining: AtomicBool::new(false), view: ArcSwap::default() }
+        let (view, engines) = (ArcSwap::default(), ArcSwap::default());
+        Shared { info, cores, snapshots, draining: AtomicBool::new(false), view, engines }
     }
 
     /// The replicas as the control thread knew them last.
@@ -73,6 +76,16 @@ impl Shared {
     /// Replaces the view; only the control thread calls it.
     pub fn publish_view(&self, view: View) {
         self.view.store(Arc::new(view));
+    }
+
+    /// The engines of containers as the control thread found them at its last look.
+    pub fn engines(&self) -> Arc<Vec<EngineLook>> {
+        self.engines.load_full()
+    }
+
+    /// Replaces the engines; only the control thread calls it.
+    pub fn publish_engines(&self, engines: Vec<EngineLook>) {
+        self.engines.store(Arc::new(engines));
     }
 
     /// Whether new requests should go elsewhere: the program is about to stop.

@@ -93,6 +93,13 @@ pub fn service_plans(config: &Config) -> Vec<ServicePlan> {
                 provider: "process",
                 count: process.count,
                 supervision: process.supervision,
+                queues_starts: true,
+            },
+            ReplicasConfig::Docker(docker) => ReplicasPlan::Owned {
+                provider: "docker",
+                count: docker.count,
+                supervision: docker.supervision,
+                queues_starts: false,
             },
         },
     };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::base::algorithm::Algorithm;
+use crate::provider::RunsAs;
 
 /// All services, as they are at a moment. The control thread replaces the whole value when something changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct View {
 pub struct ServiceView {
     /// Its name.
     pub name: Box<str>,
-    /// Who starts its replicas: "static", "process".
+    /// Who starts its replicas: "static", "process", "docker".
     pub provider: &'static str,
     /// How keys are spread.
     pub algorithm: Algorithm,
@@ -41,8 +42,8 @@ pub struct ReplicaView {
     pub member: bool,
     /// Where it listens.
     pub address: Option<SocketAddr>,
-    /// Its process, if it is one and runs.
-    pub pid: Option<u32>,
+    /// What it is found by, if it is Ringway's own and runs.
+    pub runs_as: Option<RunsAs>,
     /// How often it was started again.
     pub restarts: u64,
     /// Heartbeats that failed in a row.

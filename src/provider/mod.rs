@@ -2,16 +2,22 @@
 //! is really run is in the module of its name.
 //!
 //! The order that keeps a crash of Ringway from losing or doubling a replica: an [`Intent`] is made and made durable
-//! before [`start`](Intent) is asked for; what is started carries the intent's nonce in its environment; and a later
+//! before its start is asked for; what is started carries the intent's nonce in its environment or in a label; and a later
 //! process finds by the nonce, or by the [`Record`] if that was written yet, whatever is running.
 
+mod container_id;
+pub mod docker;
+mod log_lines;
 pub mod process;
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::replica_name::ReplicaName;
+
+pub use container_id::{ContainerId, ContainerIdError, ShortContainerId};
 
 /// One server of a replica: a restarted one is another instance. Unique among all services of a state directory, for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,10 +27,38 @@ pub struct InstanceId(pub u64);
 /// What a start is about to do; durable before it does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// Tells the instance from everything else that runs on the machine: 32 hex digits, random.
+    /// Tells the instance from everything else that runs: 32 hex digits, random.
     pub nonce: Box<str>,
-    /// The port that it is given.
-    pub port: u16,
+    /// What it will be, and where.
+    #[serde(flatten)]
+    pub place: IntendedPlace,
+}
+
+/// What an instance is going to be. The state file tells the kinds apart by their members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum IntendedPlace {
+    /// A child process on this machine.
+    Process {
+        /// The port that it is given.
+        port: u16,
+    },
+    /// A container.
+    Container {
+        /// The address of its engine, as [`EngineAddress`](crate::base::engine_address::EngineAddress) writes it: it is
+        /// looked for there even if the configuration names another engine by then.
+        engine: Box<str>,
+    },
+}
+
+impl Intent {
+    /// The port that a process is given; a container has its own.
+    pub fn port(&self) -> Option<u16> {
+        match self.place {
+            IntendedPlace::Process { port } => Some(port),
+            IntendedPlace::Container { .. } => None,
+        }
+    }
 }
 
 /// How a running instance is recognized by a later process.
@@ -40,6 +74,39 @@ pub enum Record {
         /// Which start of the machine that was (`/proc/sys/kernel/random/boot_id`).
         boot_id: Box<str>,
     },
+    /// A container.
+    Docker {
+        /// Its id, which its engine gives to no other.
+        container: ContainerId,
+    },
+}
+
+impl Record {
+    /// What an operator finds the instance by.
+    pub fn runs_as(&self) -> RunsAs {
+        match self {
+            Record::Process { pid, .. } => RunsAs::Process(*pid),
+            Record::Docker { container } => RunsAs::Container(container.short()),
+        }
+    }
+}
+
+/// What an operator finds a running instance by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsAs {
+    /// A process's id.
+    Process(u32),
+    /// The beginning of a container's id.
+    Container(ShortContainerId),
+}
+
+impl fmt::Display for RunsAs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunsAs::Process(pid) => write!(formatter, "process {pid}"),
+            RunsAs::Container(id) => write!(formatter, "container {id}"),
+        }
+    }
 }
 
 /// An instance as a provider is told of it.
@@ -84,6 +151,12 @@ pub enum ProviderEvent {
         address: SocketAddr,
         /// How it is found again.
         record: Record,
+    },
+    /// Its process has ended, and `Ended` follows as soon as it is known how: nothing may be sent to its address any more,
+    /// which somebody else may have by then.
+    Down {
+        /// Which one.
+        id: InstanceId,
     },
     /// Nothing of it runs (any more): it exited, was killed, could not be started, or was not found by an adoption.
     Ended {

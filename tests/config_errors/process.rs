@@ -36,17 +36,38 @@ fn providers_that_are_not_meant() {
 
 #[test]
 fn keys_of_another_provider_say_whose_they_are() {
-    let to_process =
-        "belongs to provider = \"process\", and this is \"static\"; remove this key, or write provider";
+    let to_any = "belongs to provider = \"process\" or \"docker\", and this is \"static\"; remove this key, or write provider";
+    let to_process = "belongs to provider = \"process\", and this is \"static\"; remove this key, or write";
+    let to_docker = "belongs to provider = \"docker\", and this is \"static\"; remove this key, or write";
     let addresses = "replicas = {\naddresses = [\"127.0.0.1:1\"],";
     for provider in ["", "provider = \"static\","] {
+        let assert_refused = |key: &str, said: &str| {
+            let place = format!("service[0].replicas.{}", key.split(' ').next().expect("a name"));
+            let text = format!("[[service]]\n{addresses}{provider}\n{key} }}");
+            assert_errors(&text, &[(4, &place, said)]);
+        };
+        assert_refused("directory = \"x\"", to_process);
+        assert_refused("ports = \"2000-3000\"", to_process);
+        for key in [
+            "image = \"x\"",
+            "port = 1",
+            "network = \"x\"",
+            "labels = {}",
+            "memory = 1",
+            "cpus = 1",
+            "read_only = true",
+            "volumes = []",
+            "pull = \"never\"",
+            "reach = \"name\"",
+            "engine = \"x\"",
+        ] {
+            assert_refused(key, to_docker);
+        }
         for key in [
             "count = 3",
             "command = [\"x\"]",
             "env = {}",
-            "directory = \"x\"",
             "user = 1",
-            "ports = \"2000-3000\"",
             "startup_ms = 1",
             "stable_ms = 1",
             "backoff_min_ms = 1",
@@ -57,13 +78,15 @@ fn keys_of_another_provider_say_whose_they_are() {
             "stop_signal = \"INT\"",
             "on_exit = \"keep\"",
         ] {
-            let place = format!("service[0].replicas.{}", key.split(' ').next().expect("a name"));
-            let text = format!("[[service]]\n{addresses}{provider}\n{key} }}");
-            assert_errors(&text, &[(4, &place, to_process)]);
+            assert_refused(key, to_any);
         }
     }
     let to_static = "belongs to provider = \"static\", and this is \"process\"";
     assert_process_error("addresses = [\"127.0.0.1:1\"]", ("addresses", to_static));
+    assert_process_error(
+        "image = \"x\"",
+        ("image", "belongs to provider = \"docker\", and this is \"process\""),
+    );
 }
 
 #[test]

@@ -221,7 +221,7 @@ impl World {
             let id = InstanceId(replica.incarnation);
             !self.judge.heard(id).is_some_and(|instance| {
                 instance.name.as_str() == &*replica.name
-                    && replica.address.is_some_and(|address| address.port() == instance.intent.port)
+                    && replica.address.is_some_and(|address| Some(address.port()) == instance.intent.port())
             })
         });
         wrong.map(|replica| format!("published, and not known to serve: {replica:?}"))

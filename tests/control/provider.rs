@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ringway::base::time::Moment;
 use ringway::control::machine::event::Event;
-use ringway::provider::{Ending, Instance, InstanceId, Intent, ProviderEvent, Record};
+use ringway::provider::{Ending, Instance, InstanceId, IntendedPlace, Intent, ProviderEvent, Record};
 
 use crate::ledger::Ledger;
 use crate::timeline::{Happening, Life, Timeline};
@@ -135,7 +135,7 @@ impl Provider {
         let result = match free {
             Some(port) => {
                 self.ports.insert(id, port);
-                Ok(Intent { nonce, port })
+                Ok(Intent { nonce, place: IntendedPlace::Process { port } })
             }
             None => Err("no port is free".to_owned()),
         };
@@ -148,7 +148,7 @@ impl Provider {
         if self.started.iter().any(|(_, nonce)| *nonce == intent.nonce) {
             ledger.accuse(timeline.now(), format!("{intent:?} is given back and was started"));
         }
-        self.ports.retain(|_, port| *port != intent.port);
+        self.ports.retain(|_, port| Some(*port) != intent.port());
     }
 
     /// Ports that are taken though nothing listens at them or will.
@@ -237,7 +237,7 @@ impl Provider {
             let (id, other, name) = (instance.id, other.id, &instance.name);
             ledger.accuse(timeline.now(), format!("two living processes of {name}: {other:?} and {id:?}"));
         }
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, instance.intent.port));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port_of(&instance)));
         if self.processes.iter().any(|process| process.address == address) {
             ledger.accuse(timeline.now(), format!("two living processes have the address {address}"));
         }
@@ -353,7 +353,7 @@ impl Provider {
         life: Life,
         timeline: &mut Timeline,
     ) {
-        self.ports.insert(instance.id, instance.intent.port);
+        self.ports.insert(instance.id, port_of(&instance));
         timeline.soon(SEARCH, Happening::Searched(life, instance, record));
     }
 
@@ -400,4 +400,9 @@ impl Provider {
             }
         }
     }
+}
+
+/// The port that an instance's intent gives it.
+fn port_of(instance: &Instance) -> u16 {
+    instance.intent.port().expect("the intent of a process")
 }

@@ -41,7 +41,12 @@ pub(crate) fn owned(name: &str, count: usize) -> ServicePlan {
         name: name.into(),
         algorithm: Algorithm::Rendezvous,
         heartbeat: Some(heartbeat()),
-        replicas: ReplicasPlan::Owned { provider: "process", count, supervision: supervision() },
+        replicas: ReplicasPlan::Owned {
+            provider: "process",
+            count,
+            supervision: supervision(),
+            queues_starts: true,
+        },
     }
 }
 

@@ -14,6 +14,7 @@ use ringway::control::call::{Call, CallAnswer};
 use ringway::control::view::{Failure, ReplicaState, ReplicaView, ServiceView, View};
 use ringway::control::{Calls, CoreLink, PendingCall, RunInfo, Shared, calls};
 use ringway::placement::{Published, ReplicaSpec, RouteRule, ServiceSpec, Snapshot};
+use ringway::provider::RunsAs;
 use tokio::sync::mpsc;
 
 /// What the admin interface stands on.
@@ -99,7 +100,7 @@ fn view(name: &str, provider: &'static str, replicas: &[&str]) -> ServiceView {
         state: ReplicaState::Active,
         member: true,
         address: Some(address(ordinal)),
-        pid: Some(1000 + ordinal),
+        runs_as: Some(RunsAs::Process(1000 + ordinal)),
         restarts: 0,
         missed_heartbeats: 0,
         next_start_ms: None,

@@ -341,7 +341,7 @@ fn status_joins_what_control_knows_with_what_the_cores_count() {
         let fake = Fake::with(&[("web", "process", &["a", "b"])]);
         fake.change("b", |replica| {
             replica.state = ReplicaState::Waiting;
-            (replica.pid, replica.address) = (None, None);
+            (replica.runs_as, replica.address) = (None, None);
             (replica.restarts, replica.missed_heartbeats, replica.next_start_ms) = (2, 3, Some(400));
             replica.last_failure = failure("exited with 1", &["no port", "bye"]);
         });
@@ -370,13 +370,13 @@ fn status_joins_what_control_knows_with_what_the_cores_count() {
         let expected = serde_json::json!([
             {
                 "name": "a", "ordinal": 1, "instance": 1, "state": "active", "member": true, "up": true,
-                "address": "127.0.0.1:20001", "pid": 1001, "weight": 1, "in_flight": 2, "attempts": 20,
+                "address": "127.0.0.1:20001", "pid": 1001, "container": null, "weight": 1, "in_flight": 2, "attempts": 20,
                 "answers": 16, "failures": 2, "restarts": 0, "missed_heartbeats": 0, "next_start_ms": null,
                 "last_failure": null
             },
             {
                 "name": "b", "ordinal": 2, "instance": 1, "state": "waiting", "member": true, "up": false, "address": null,
-                "pid": null, "weight": 1, "in_flight": 0, "attempts": 0, "answers": 0, "failures": 0,
+                "pid": null, "container": null, "weight": 1, "in_flight": 0, "attempts": 0, "answers": 0, "failures": 0,
                 "restarts": 2, "missed_heartbeats": 3, "next_start_ms": 400,
                 "last_failure": { "reason": "exited with 1", "log": ["no port", "bye"] }
             }

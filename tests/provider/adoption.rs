@@ -44,7 +44,9 @@ async fn a_process_that_has_the_recorded_id_but_another_start_is_left_alone() {
     let bystander = scene.start(&provider, 1).await;
     until(|| runs(bystander.pid, "sleep")).await;
     let gone = instance(&provider, 2);
-    let Record::Process { pid, start_ticks, boot_id } = bystander.record.clone();
+    let Record::Process { pid, start_ticks, boot_id } = bystander.record.clone() else {
+        panic!("no process")
+    };
     let forged = [
         Record::Process { pid, start_ticks: start_ticks - 1, boot_id: boot_id.clone() },
         Record::Process { pid, start_ticks, boot_id: "another".into() },

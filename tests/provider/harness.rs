@@ -83,7 +83,7 @@ impl Scene {
         provider.start(instance.clone());
         match self.event().await {
             ProviderEvent::Started { id, record, address } => {
-                assert_eq!((id, address.port()), (instance.id, instance.intent.port));
+                assert_eq!((id, address.port()), (instance.id, port(&instance)));
                 self.running(instance, record)
             }
             other => panic!("{other:?}"),
@@ -100,7 +100,7 @@ impl Scene {
         provider.adopt(instance.clone(), record);
         match self.event().await {
             ProviderEvent::Adopted { id, record, address } => {
-                assert_eq!((id, address.port()), (instance.id, instance.intent.port));
+                assert_eq!((id, address.port()), (instance.id, port(instance)));
                 self.running(instance.clone(), record)
             }
             other => panic!("{other:?}"),
@@ -108,7 +108,7 @@ impl Scene {
     }
 
     fn running(&mut self, instance: Instance, record: Record) -> Replica {
-        let Record::Process { pid, .. } = record;
+        let Record::Process { pid, .. } = record else { panic!("no process: {record:?}") };
         self.pids.push(pid);
         Replica { instance, record, pid }
     }
@@ -150,6 +150,11 @@ pub(super) fn instance(provider: &ProcessProvider, number: u64) -> Instance {
         name: format!("Server-{number}").parse().unwrap(),
         intent: provider.prepare().unwrap(),
     }
+}
+
+/// The port that an instance's intent gives it.
+pub(super) fn port(instance: &Instance) -> u16 {
+    instance.intent.port().unwrap()
 }
 
 pub(super) fn config(command: &[&str]) -> ProcessConfig {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use ringway::provider::ProviderEvent;
+use ringway::provider::{IntendedPlace, ProviderEvent};
 
 use super::harness::*;
 
@@ -13,7 +13,7 @@ async fn a_replica_serves_under_its_name_on_its_port() {
     let provider = scene.provider(echo());
     let replica = scene.start(&provider, 1).await;
     assert_eq!(provider.pid(replica.instance.id), Some(replica.pid));
-    assert!(greeting(replica.instance.intent.port).await.contains("Hello from Server: Server-1"));
+    assert!(greeting(port(&replica.instance)).await.contains("Hello from Server: Server-1"));
     let nonce = &replica.instance.intent.nonce;
     assert!(nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()), "{nonce}");
     assert_eq!(holders(nonce), [replica.pid]);
@@ -24,7 +24,7 @@ async fn a_replica_leads_a_session_and_has_nothing_of_ringways() {
     let mut scene = Scene::new("session");
     let provider = scene.provider(echo());
     let replica = scene.start(&provider, 1).await;
-    greeting(replica.instance.intent.port).await;
+    greeting(port(&replica.instance)).await;
     let (_, group, session) = stat(replica.pid).unwrap();
     assert_eq!((group, session), (replica.pid, replica.pid));
     let command = fs::read(format!("/proc/{}/cmdline", replica.pid)).unwrap();
@@ -67,7 +67,7 @@ async fn what_tells_an_instance_is_in_its_environment_and_cannot_be_overridden()
     });
     let replica = scene.start(&provider, 7).await;
     until(|| runs(replica.pid, "sleep")).await;
-    let port = replica.instance.intent.port.to_string();
+    let port = port(&replica.instance).to_string();
     for (name, value) in [
         ("GREETING", format!("Server-7 on {port}")),
         ("RINGWAY_NONCE", replica.instance.intent.nonce.to_string()),
@@ -92,7 +92,7 @@ async fn output_is_appended_to_a_file_for_each_replica() {
         assert!(matches!(scene.event().await, ProviderEvent::Started { .. }));
         let (reason, tail) = scene.ended(&instance).await;
         assert_eq!(reason, "exited with code 0");
-        let line = format!("out of {}", instance.intent.port);
+        let line = format!("out of {}", port(&instance));
         assert_eq!(tail, [line.clone(), "err".to_owned()], "only what this instance wrote");
         expected.push_str(&format!("{line}\nerr\n"));
     }
@@ -153,18 +153,18 @@ async fn a_replica_runs_as_its_user() {
 async fn ports_differ_among_services_and_come_back_with_the_end() {
     let mut scene = Scene::new("ports");
     let first = scene.provider(config(&["sleep", "1000"]));
-    let port = first.prepare().unwrap().port;
+    let port = first.prepare().unwrap().port().unwrap();
     let only = |range| ringway::config::ProcessConfig { ports: Some(range), ..shell("exit 3") };
     let second = scene.provider(only(port..=port));
     let error = second.prepare().unwrap_err();
     assert!(error.contains("1 are held by replicas") && error.contains("replicas.ports"), "{error}");
 
-    let intent = ringway::provider::Intent { nonce: "0".into(), port };
+    let intent = ringway::provider::Intent { nonce: "0".into(), place: IntendedPlace::Process { port } };
     first.discard(&intent);
     let replica = scene.start(&second, 1).await;
-    assert_eq!(replica.instance.intent.port, port);
+    assert_eq!(replica.instance.intent.port(), Some(port));
     assert_eq!(scene.ended(&replica.instance).await.0, "exited with code 3");
-    assert_eq!(second.prepare().unwrap().port, port);
+    assert_eq!(second.prepare().unwrap().port(), Some(port));
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_port_that_somebody_else_was_given_is_not_used_twice() {
     let provider = scene.provider(config(&["sleep", "1000"]));
     let mut late = instance(&provider, 2);
     let replica = scene.start(&provider, 1).await;
-    late.intent.port = replica.instance.intent.port;
+    late.intent.place = replica.instance.intent.place.clone();
     provider.start(late.clone());
     let (reason, _) = scene.ended(&late).await;
     assert!(reason.contains("was given to another replica"), "{reason}");

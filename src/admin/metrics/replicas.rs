@@ -67,6 +67,29 @@ impl Page<'_> {
         let _ = writeln!(self.text, "ringway_storage_fault {}", u8::from(view.storage_fault.is_some()));
     }
 
+    /// The engines of containers. One that was never reached has no age.
+    pub(super) fn container_engines(&mut self) {
+        let engines = self.shared.engines();
+        if engines.is_empty() {
+            return;
+        }
+        self.head("container_engine_up", "gauge", "Whether an engine of containers answers.");
+        for engine in engines.iter() {
+            let labels = Labels(&[("engine", &engine.address)]);
+            let up = u8::from(engine.fault.is_none() && engine.sync_age.is_some());
+            let _ = writeln!(self.text, "ringway_container_engine_up{labels} {up}");
+        }
+        let help = "How long ago all that is known of an engine's containers was confirmed last.";
+        self.head("container_engine_sync_age_seconds", "gauge", help);
+        for engine in engines.iter() {
+            let (labels, Some(age)) = (Labels(&[("engine", &engine.address)]), engine.sync_age) else {
+                continue;
+            };
+            let age = age.as_secs_f64();
+            let _ = writeln!(self.text, "ringway_container_engine_sync_age_seconds{labels} {age}");
+        }
+    }
+
     fn count(&mut self, name: &str, kind: &str, help: &str, count: impl Fn(&Counts) -> &Counter) {
         self.of_placed(name, kind, help, |replica| replica.counts.sum(&count));
     }

@@ -161,6 +161,8 @@ fn lines(status: &Status) -> Vec<String> {
     if let Some(fault) = &status.storage_fault {
         lines.push(format!("THE STATE CANNOT BE STORED: {fault}"));
     }
+    let faults = status.container_engines.iter().filter_map(|engine| engine.fault.as_ref());
+    lines.extend(faults.map(|fault| format!("CONTAINERS: {fault}")));
     let mut lines: Vec<String> = lines.iter().map(|line| printable(line)).collect();
     for service in &status.services {
         lines.push(String::new());
@@ -194,7 +196,7 @@ fn replicas(replicas: &[Replica]) -> Table {
             replica.state.clone(),
             if replica.up { "yes" } else { "no" }.to_owned(),
             or_dash(replica.address.map(|address| address.to_string())),
-            or_dash(replica.pid.map(|pid| pid.to_string())),
+            or_dash(replica.pid.map(|pid| pid.to_string()).or_else(|| replica.container.clone())),
             replica.in_flight.to_string(),
             replica.attempts.to_string(),
             replica.failures.to_string(),

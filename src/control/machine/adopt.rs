@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::replica::Running;
-use crate::provider::InstanceId;
+use crate::provider::{InstanceId, RunsAs};
 
 /// The instances of one name that may be running. None is started under the name, and none of them ended, until it is
 /// known of each whether it is.
@@ -21,9 +21,9 @@ impl Adoption {
     }
 
     /// It runs.
-    pub(super) fn found(&mut self, id: InstanceId, address: SocketAddr, pid: Option<u32>) {
+    pub(super) fn found(&mut self, id: InstanceId, address: SocketAddr, runs_as: RunsAs) {
         if self.unknown.remove(&id) {
-            self.found.insert(id, Running { id, address, pid });
+            self.found.insert(id, Running { id, address, runs_as });
         }
     }
 
@@ -49,6 +49,7 @@ impl Adoption {
 mod tests {
     use super::*;
 
+    const PROCESS: RunsAs = RunsAs::Process(7);
     const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
 
     fn of(ids: &[u64]) -> Adoption {
@@ -64,8 +65,8 @@ mod tests {
     #[test]
     fn the_newest_that_runs_goes_on() {
         let mut adoption = of(&[3, 5, 9]);
-        adoption.found(InstanceId(5), ADDRESS, None);
-        adoption.found(InstanceId(3), ADDRESS, None);
+        adoption.found(InstanceId(5), ADDRESS, PROCESS);
+        adoption.found(InstanceId(3), ADDRESS, PROCESS);
         assert!(!adoption.is_decided());
         adoption.ended(InstanceId(9));
         assert!(adoption.is_decided());
@@ -75,10 +76,10 @@ mod tests {
     #[test]
     fn one_that_ends_after_it_was_found_does_not_go_on() {
         let mut adoption = of(&[1, 2]);
-        adoption.found(InstanceId(2), ADDRESS, None);
+        adoption.found(InstanceId(2), ADDRESS, PROCESS);
         adoption.ended(InstanceId(2));
         adoption.ended(InstanceId(1));
-        adoption.found(InstanceId(7), ADDRESS, None);
+        adoption.found(InstanceId(7), ADDRESS, PROCESS);
         assert!(adoption.is_decided());
         assert_eq!(ids(adoption.outcome()), (None, vec![]));
     }

@@ -151,7 +151,7 @@ impl Fixed {
             state: state_of(self.detector.standing(watch)),
             member: true,
             address: Some(self.address),
-            pid: None,
+            runs_as: None,
             restarts: 0,
             missed_heartbeats: self.detector.misses(),
             next_start_ms: None,

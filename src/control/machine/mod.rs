@@ -186,6 +186,7 @@ impl Machine {
     fn on_provider(&mut self, event: ProviderEvent) {
         let (ProviderEvent::Started { id, .. }
         | ProviderEvent::Adopted { id, .. }
+        | ProviderEvent::Down { id }
         | ProviderEvent::Ended { id, .. }) = &event;
         if let Some((owned, number, context)) = self.owned(*id) {
             owned.on_provider(number, event, context);
@@ -353,11 +354,13 @@ impl Service {
         earlier: &DurableState,
         ctx: &mut Context,
     ) -> Result<Self, PlacementError> {
-        let (provider, count, supervision) = match &plan.replicas {
+        let (provider, count, supervision, queues_starts) = match &plan.replicas {
             ReplicasPlan::Static(replicas) => {
                 return FixedService::open(plan, replicas, index, ctx).map(Service::Fixed);
             }
-            ReplicasPlan::Owned { provider, count, supervision } => (*provider, *count, *supervision),
+            ReplicasPlan::Owned { provider, count, supervision, queues_starts } => {
+                (*provider, *count, *supervision, *queues_starts)
+            }
         };
         let stored = earlier.services.get(&plan.name);
         let members = match stored {
@@ -368,7 +371,7 @@ impl Service {
         desired::check_placement(&plan.algorithm, &members)
             .map_err(|fault| PlacementError { service: plan.name.clone(), fault })?;
         ctx.storage.set_members(&plan.name, count as u64, &members);
-        let mut owned = OwnedService::planned(plan, provider, supervision, index);
+        let mut owned = OwnedService::planned(plan, provider, supervision, queues_starts, index);
         owned.open(&members, stored.map_or(&[], |stored| &stored.instances), ctx);
         Ok(Service::Owned(owned))
     }

@@ -6,7 +6,7 @@ use super::context::{Context, Milestone};
 use super::detector::WatchRule;
 use super::event::Members;
 use super::plan::ServicePlan;
-use super::replica::{Replica, Rules, Running, discard, pid_of};
+use super::replica::{Replica, Rules, Running, discard};
 use super::timers::Place;
 use crate::base::algorithm::Algorithm;
 use crate::base::replica_name::ReplicaName;
@@ -40,6 +40,7 @@ pub(super) struct OwnedService {
 struct Plan {
     provider: &'static str,
     algorithm: Algorithm,
+    queues_starts: bool,
 }
 
 impl OwnedService {
@@ -48,11 +49,12 @@ impl OwnedService {
         plan: &ServicePlan,
         provider: &'static str,
         supervision: Supervision,
+        queues_starts: bool,
         index: usize,
     ) -> Self {
         let rules =
             Rules { service: plan.name.clone(), watch: WatchRule::of(plan.heartbeat.as_ref()), supervision };
-        OwnedService::new(rules, Some(Plan { provider, algorithm: plan.algorithm }), index)
+        OwnedService::new(rules, Some(Plan { provider, algorithm: plan.algorithm, queues_starts }), index)
     }
 
     /// A service that the configuration does not have any more.
@@ -146,11 +148,12 @@ impl OwnedService {
             }
             ProviderEvent::Adopted { id, address, record } => {
                 if let Some(adoption) = self.replicas.get_mut(&number).and_then(Replica::adoption) {
-                    adoption.found(id, address, pid_of(&record));
+                    adoption.found(id, address, record.runs_as());
                     ctx.storage.record(&self.rules.service, id, record);
                     self.conclude_adoption(number, ctx);
                 }
             }
+            ProviderEvent::Down { id } => self.with(number, ctx, |replica, _, ctx| replica.down(id, ctx)),
             ProviderEvent::Ended { id, reason, log_tail } => {
                 ctx.storage.unlist(&self.rules.service, id);
                 ctx.places.remove(&id);
@@ -237,7 +240,7 @@ impl OwnedService {
         }
         let place = self.place(number);
         let Some(replica) = self.replicas.get(&number) else { return };
-        keep(&mut ctx.beginning, place, replica.is_beginning());
+        keep(&mut ctx.beginning, place, self.queues_starts() && replica.is_beginning());
         keep(&mut self.silent, number, replica.is_silent(&self.rules));
         keep(&mut self.replacing, number, replica.is_replacing());
         ctx.timers.set(place, replica.deadline());
@@ -246,18 +249,22 @@ impl OwnedService {
         }
     }
 
+    fn queues_starts(&self) -> bool {
+        self.plan.as_ref().is_none_or(|plan| plan.queues_starts)
+    }
+
     /// Starts a replica, unless an older instance of its name has not ended (there are never two), or so many others are
     /// starting that it has to wait its turn.
     fn start(&mut self, number: u64, ctx: &mut Context) {
         let Some(replica) = self.replicas.get(&number) else { return };
         let has_older = self.of_name(&replica.name, false).next().is_some();
-        let place = self.place(number);
+        let (place, queues_starts) = (self.place(number), self.queues_starts());
         let Some(replica) = self.replicas.get_mut(&number) else { return };
         if ctx.stopping {
             replica.shut_down(&self.rules, ctx);
         } else if has_older {
             replica.queue();
-        } else if ctx.beginning.len() >= STARTS_MAX {
+        } else if queues_starts && ctx.beginning.len() >= STARTS_MAX {
             replica.queue();
             ctx.queue.insert(place);
         } else {

@@ -25,12 +25,15 @@ pub enum ReplicasPlan {
     Static(Vec<StaticReplica>),
     /// Replicas that a provider of Ringway starts.
     Owned {
-        /// The provider's name: "process".
+        /// The provider's name: "process", "docker".
         provider: &'static str,
         /// How many there are to begin with.
         count: usize,
         /// How they are started again and stopped.
         supervision: Supervision,
+        /// Whether starts wait for those of other services where many are under way. Those of a provider that bounds its
+        /// own do not: one whose starts take minutes would hold up the others.
+        queues_starts: bool,
     },
 }
 

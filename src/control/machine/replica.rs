@@ -22,7 +22,7 @@ use crate::base::supervision::{OnExit, Supervision};
 use crate::base::time::Moment;
 use crate::control::view::Failure;
 use crate::placement::ObservationKind;
-use crate::provider::{Ending, InstanceId, Intent, Record};
+use crate::provider::{Ending, InstanceId, Intent, RunsAs};
 
 /// What holds for all replicas of a service.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub(super) struct Rules {
 pub(super) struct Running {
     pub(super) id: InstanceId,
     pub(super) address: SocketAddr,
-    pub(super) pid: Option<u32>,
+    pub(super) runs_as: RunsAs,
 }
 
 /// A name that has a server, shall have one, or had one that has not ended yet.
@@ -62,6 +62,8 @@ pub(super) struct Replica {
     last_failure: Option<Failure>,
     /// Its instance was silent, and no other has been active or failed since.
     replacing: bool,
+    /// The instance whose end is known and was not reported in full.
+    down: Option<InstanceId>,
 }
 
 /// Where a replica is in its life.
@@ -111,12 +113,14 @@ impl Replica {
             starts: 0,
             last_failure: None,
             replacing: false,
+            down: None,
         }
     }
 
     /// A heartbeat is over.
     pub(super) fn heartbeat(&mut self, beat: Heartbeat, rules: &Rules, ctx: &mut Context) {
-        if self.instance() != Some(beat.id) {
+        // What answers in the place of one that is down is somebody else.
+        if self.instance() != Some(beat.id) || self.down == Some(beat.id) {
             return;
         }
         match &mut self.stage {
@@ -225,12 +229,6 @@ impl Replica {
     fn log(&self, warning: bool, rules: &Rules, ctx: &mut Context, text: String) {
         ctx.outbox.log(warning, &rules.service, self.name.as_str(), text);
     }
-}
-
-/// The process that a record is of.
-pub(super) fn pid_of(record: &Record) -> Option<u32> {
-    let Record::Process { pid, .. } = record;
-    Some(*pid)
 }
 
 fn order_end(id: InstanceId, ending: Option<Ending>, rules: &Rules, ctx: &mut Context) {

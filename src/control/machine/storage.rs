@@ -222,7 +222,7 @@ impl Storage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::Intent;
+    use crate::provider::{IntendedPlace, Intent};
 
     fn at(millis: u64) -> Moment {
         Moment::ORIGIN + Duration::from_millis(millis)
@@ -230,7 +230,7 @@ mod tests {
 
     fn intended(storage: &mut Storage) -> Start {
         let start = Start { place: Place { service: 0, replica: 0 }, id: storage.draw() };
-        let intent = Intent { nonce: "0".into(), port: 1 };
+        let intent = Intent { nonce: "0".into(), place: IntendedPlace::Process { port: 1 } };
         let name = "a".parse().unwrap();
         storage.list("web", DurableInstance { id: start.id, name, intent, record: None }, start.place);
         start

@@ -201,9 +201,13 @@ impl Carrier {
     /// Tells the machine what happened.
     pub(super) fn handle(&mut self, event: Event) {
         self.view_is_stale = true;
-        if let Event::Provider(ProviderEvent::Ended { id, .. }) = &event {
-            self.publication.ended(*id);
-            self.providers.ended(*id);
+        match &event {
+            Event::Provider(ProviderEvent::Ended { id, .. }) => {
+                self.publication.ended(*id);
+                self.providers.ended(*id);
+            }
+            Event::Shutdown => self.providers.begin_stop(),
+            _ => {}
         }
         let now = self.now();
         self.machine.handle(event, now);
@@ -215,6 +219,7 @@ impl Carrier {
         self.looked = Instant::now();
         self.note_business();
         self.show();
+        self.show_engines();
         let seen: Vec<Observation> = self.observations.try_iter().collect();
         for Observation { replica, kind } in seen {
             tracing::debug!(replica = %replica.name, address = ?replica.address, ?kind, "observed");
@@ -273,9 +278,17 @@ impl Carrier {
                 self.handle(Event::Prepared { id, result });
             }
             Action::Discard { service, intent } => self.providers.discard(&service, &intent),
-            Action::Start(instance) => self.providers.start(instance),
-            Action::Adopt { instance, record } => self.providers.adopt(instance, record),
-            Action::End { id, service, ending } => self.providers.end(id, &service, ending),
+            Action::Start(instance) => {
+                let id = instance.id;
+                let started = self.providers.start(instance);
+                self.unless_refused(id, started);
+            }
+            Action::Adopt { instance, record } => {
+                let id = instance.id;
+                let adopted = self.providers.adopt(instance, record);
+                self.unless_refused(id, adopted);
+            }
+            Action::End { id, service: _, ending } => self.providers.end(id, ending),
             Action::Heartbeat { id, address, probe, timeout } => self.beat(id, address, probe, timeout),
             Action::AwaitIdle { id } => {
                 if let Some(id) = self.publication.await_idle(id) {
@@ -285,6 +298,13 @@ impl Carrier {
             Action::Answer { id, answer } => self.answer(id, answer),
             Action::Log(note) => log(&note),
             Action::Finished => self.finished = true,
+        }
+    }
+
+    /// What no provider takes on has ended.
+    fn unless_refused(&mut self, id: InstanceId, taken_on: Result<(), String>) {
+        if let Err(reason) = taken_on {
+            self.handle(Event::Provider(ProviderEvent::Ended { id, reason, log_tail: Vec::new() }));
         }
     }
 
@@ -315,6 +335,19 @@ impl Carrier {
         if std::mem::take(&mut self.view_is_stale) {
             self.shared.publish_view(self.machine.view(self.now()));
         }
+    }
+
+    /// At each look: what is shown is an age.
+    fn show_engines(&mut self) {
+        let engines = self.providers.engines();
+        if !engines.is_empty() {
+            self.shared.publish_engines(engines);
+        }
+    }
+
+    /// Clears away what replicas that have ended left behind.
+    pub(super) async fn close(&mut self) {
+        self.providers.close().await;
     }
 
     /// Kills what would have been stopped in order.

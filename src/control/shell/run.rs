@@ -94,6 +94,7 @@ pub async fn run(mut control: Control, admin: impl Future<Output = ()>) -> io::R
         if let Stage::Stopping(stopped) = stage
             && control.carrier.has_finished()
         {
+            control.carrier.close().await;
             return Ok(stopped);
         }
     }

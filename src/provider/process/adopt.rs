@@ -65,7 +65,7 @@ async fn adopt_all(
 
 impl Adoption {
     fn sought(&self) -> Sought {
-        Sought { nonce: self.nonce.clone(), record: self.record.as_ref().map(Identity::of_record) }
+        Sought { nonce: self.nonce.clone(), record: self.record.as_ref().and_then(Identity::of_record) }
     }
 
     async fn conclude(mut self, outcome: Outcome, queue: mpsc::WeakUnboundedSender<Adoption>) {

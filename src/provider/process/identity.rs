@@ -49,12 +49,13 @@ impl Identity {
         Ok(Identity { pid, start_ticks: stat.start_ticks, boot_id: boot_id()? })
     }
 
-    /// What was recorded.
-    pub(super) fn of_record(record: &Record) -> Self {
+    /// What was recorded of a process; `None`: the record is not of one.
+    pub(super) fn of_record(record: &Record) -> Option<Self> {
         match record {
             Record::Process { pid, start_ticks, boot_id } => {
-                Identity { pid: *pid, start_ticks: *start_ticks, boot_id: boot_id.clone() }
+                Some(Identity { pid: *pid, start_ticks: *start_ticks, boot_id: boot_id.clone() })
             }
+            Record::Docker { .. } => None,
         }
     }
 
@@ -154,7 +155,7 @@ mod tests {
         assert!(!own.is_alive("another boot"));
         assert!(!Identity { start_ticks: own.start_ticks - 1, ..own.clone() }.is_alive(&boot));
         assert!(!Identity { pid: 0, ..own.clone() }.is_alive(&boot));
-        assert_eq!(Identity::of_record(&own.clone().into_record()), own);
+        assert_eq!(Identity::of_record(&own.clone().into_record()), Some(own));
     }
 
     #[test]

@@ -6,14 +6,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::replica_name::ReplicaName;
-use crate::provider::LOG_LINES_MAX;
+use crate::provider::log_lines::last_lines;
 
 /// A longer file is set aside before a start.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// How much of a file's end is looked at for its last lines.
 const TAIL_BYTES_MAX: u64 = 16 * 1024;
-/// The longest line that is reported, in characters.
-const LINE_CHARACTERS_MAX: usize = 400;
 
 /// The log of a replica.
 #[derive(Clone, Debug)]
@@ -51,7 +49,7 @@ impl LogFile {
 
     /// The last lines of the instance; none where the file cannot be read.
     pub(super) fn tail(&self) -> Vec<String> {
-        self.read_end().map_or_else(|_| Vec::new(), |(bytes, is_cut)| lines(&bytes, is_cut))
+        self.read_end().map_or_else(|_| Vec::new(), |(bytes, is_cut)| last_lines(&bytes, is_cut))
     }
 
     fn read_end(&self) -> io::Result<(Vec<u8>, bool)> {
@@ -67,53 +65,18 @@ impl LogFile {
     }
 }
 
-/// The last lines of `bytes`; if the beginning `is_cut` off, so is the first line.
-fn lines(bytes: &[u8], is_cut: bool) -> Vec<String> {
-    let text = String::from_utf8_lossy(bytes);
-    let whole: Vec<&str> = text.lines().skip(usize::from(is_cut)).collect();
-    let last = whole.iter().skip(whole.len().saturating_sub(LOG_LINES_MAX));
-    last.map(|line| printable(line)).collect()
-}
-
-fn printable(line: &str) -> String {
-    let harmless = |character: char| match character {
-        '\t' => ' ',
-        character if character.is_control() => char::REPLACEMENT_CHARACTER,
-        character => character,
-    };
-    line.chars().take(LINE_CHARACTERS_MAX).map(harmless).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::provider::LOG_LINES_MAX;
 
     fn log(name: &str) -> (PathBuf, LogFile) {
         let folder = std::env::temp_dir().join(format!("ringway-log-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         let log = LogFile::new(&folder.join("web"), &"Server-1".parse().unwrap());
         (folder, log)
-    }
-
-    #[test]
-    fn lines_are_few_short_and_harmless() {
-        let many: String = (0..30).map(|number| format!("line {number}\n")).collect();
-        let last: Vec<String> = (10..30).map(|number| format!("line {number}")).collect();
-        assert_eq!(lines(many.as_bytes(), false), last);
-        let cases: &[(&[u8], bool, &[&str])] = &[
-            (b"", false, &[]),
-            (b"a", false, &["a"]),
-            (b"a\r\nb\n\nc", false, &["a", "b", "", "c"]),
-            (b"torn\nwhole\n", true, &["whole"]),
-            (b"a\x1b[31m\tb\0\xff", false, &["a\u{fffd}[31m b\u{fffd}\u{fffd}"]),
-        ];
-        for (bytes, is_cut, expected) in cases {
-            assert_eq!(lines(bytes, *is_cut), *expected, "{bytes:?}");
-        }
-        let long = "ä".repeat(1_000);
-        assert_eq!(lines(long.as_bytes(), false), ["ä".repeat(LINE_CHARACTERS_MAX)]);
     }
 
     #[test]

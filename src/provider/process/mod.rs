@@ -63,7 +63,7 @@ use self::claim::Claims;
 use self::log::LogFile;
 use self::port::PortLease;
 use self::supervise::{Process, Supervised};
-use super::{Ending, Instance, InstanceId, Intent, ProviderEvent, Record};
+use super::{Ending, Instance, InstanceId, IntendedPlace, Intent, ProviderEvent, Record};
 use crate::base::replica_name::ReplicaName;
 
 /// Ports that are promised to intents at most. An intent that is dropped without [`ProcessProvider::start`] gives its
@@ -150,12 +150,12 @@ impl ProcessProvider {
             prepared.pop_front();
         }
         prepared.push_back(lease);
-        Ok(Intent { nonce: format!("{nonce:032x}").into(), port })
+        Ok(Intent { nonce: format!("{nonce:032x}").into(), place: IntendedPlace::Process { port } })
     }
 
     /// Gives back the port of an intent that will not be started.
     pub fn discard(&self, intent: &Intent) {
-        self.lease(intent.port);
+        self.lease(port(intent));
     }
 
     /// Starts an instance whose intent is durable, and reports `Started` or `Ended`.
@@ -166,7 +166,7 @@ impl ProcessProvider {
     }
 
     fn try_start(&self, instance: &Instance) -> Result<(), String> {
-        let port = instance.intent.port;
+        let port = port(&instance.intent);
         let lease = self
             .lease(port)
             .ok_or_else(|| format!("cannot start: port {port} was given to another replica since"))?;
@@ -192,7 +192,7 @@ impl ProcessProvider {
     /// Looks for an instance of an earlier process, and reports `Adopted` or `Ended`. Whatever is reported as `Ended` does
     /// not run and will not: its start is revoked.
     pub fn adopt(&self, instance: Instance, record: Option<Record>) {
-        let lease = self.lease(instance.intent.port);
+        let lease = self.lease(port(&instance.intent));
         let supervised = self.supervised(&instance, lease, self.log_of(&instance.name), 0);
         self.host.adopter.adopt(Adoption { nonce: instance.intent.nonce, record, supervised });
     }
@@ -226,7 +226,7 @@ impl ProcessProvider {
         Supervised {
             id: instance.id,
             nonce: instance.intent.nonce.clone(),
-            address: address(instance.intent.port),
+            address: address(port(&instance.intent)),
             stop_signal: self.plan.stop_signal(),
             claims: self.host.claims.clone(),
             events: self.host.events.clone(),
@@ -254,6 +254,11 @@ impl ProcessProvider {
         // The receiver is gone only when the program ends.
         let _ = self.host.events.send(event);
     }
+}
+
+/// The port of a process; 0, at which nothing listens, of an intent that is not for this provider.
+fn port(intent: &Intent) -> u16 {
+    intent.port().unwrap_or_default()
 }
 
 fn address(port: u16) -> SocketAddr {

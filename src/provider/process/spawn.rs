@@ -33,7 +33,9 @@ pub(super) fn command(
     command.env(NONCE_VARIABLE, &*instance.intent.nonce);
     command.env("RINGWAY_SERVICE", plan.service());
     command.env("RINGWAY_REPLICA", instance.name.as_str());
-    command.env("RINGWAY_PORT", instance.intent.port.to_string());
+    if let Some(port) = instance.intent.port() {
+        command.env("RINGWAY_PORT", port.to_string());
+    }
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     Ok(command)
 }

@@ -125,3 +125,8 @@ pub(crate) async fn answer(receiving: &mut Receiving) -> Result<(u16, String), w
     receiving.body(head.answer_framing("GET"), &mut body).await?;
     Ok((head.status, String::from_utf8_lossy(&body).into_owned()))
 }
+
+/// How much later than its wait a deadline may be kept, by `Timer::poll_expired`.
+pub(crate) fn lateness_max(wait: Duration) -> Duration {
+    wait / 64
+}

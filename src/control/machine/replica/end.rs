@@ -16,6 +16,14 @@ const SILENT_DRAIN: Duration = Duration::from_millis(100);
 const SILENT_STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Replica {
+    /// The process of an instance has ended, and how is about to be told.
+    pub(in crate::control::machine) fn down(&mut self, down: InstanceId, ctx: &mut Context) {
+        if matches!(&self.stage, Stage::Active { running, .. } if running.id == down) {
+            self.down = Some(down);
+            ctx.outbox.push(Action::SetHealth { id: down, up: false });
+        }
+    }
+
     /// Nothing of an instance runs any more.
     pub(in crate::control::machine) fn ended(
         &mut self,

@@ -33,7 +33,7 @@ impl Replica {
             state: self.state(rules),
             member: self.member,
             address: running.map(|running| running.address),
-            pid: running.and_then(|running| running.pid),
+            runs_as: running.map(|running| running.runs_as),
             restarts: self.starts.saturating_sub(1),
             missed_heartbeats: match &self.stage {
                 Stage::Active { detector, .. } => detector.misses(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Cause, Replica, Rules, Running, Stage, pid_of};
+use super::{Cause, Replica, Rules, Running, Stage};
 use crate::base::time::Moment;
 use crate::control::durable::DurableInstance;
 use crate::control::machine::adopt::Adoption;
@@ -158,9 +158,9 @@ impl Replica {
         if !matches!(self.stage, Stage::Ordered { id } if id == started) {
             return;
         }
-        let running = Running { id: started, address, pid: pid_of(record) };
-        let pid = running.pid.map_or(String::new(), |pid| format!(", process {pid}"));
-        self.log(false, rules, ctx, format!("started as instance {} at {address}{pid}", started.0));
+        let running = Running { id: started, address, runs_as: record.runs_as() };
+        let runs_as = running.runs_as;
+        self.log(false, rules, ctx, format!("started as instance {} at {address}, {runs_as}", started.0));
         if self.is_wanted(rules, ctx) {
             let startup = Startup::new(rules.supervision.startup, ctx.now);
             self.stage = Stage::Starting { running, startup };

@@ -7,7 +7,7 @@ use crate::control::durable::{DurableInstance, DurableMember, DurableService, Du
 use crate::control::machine::event::{Action, Event};
 use crate::control::machine::plan::ServicePlan;
 use crate::control::view::ReplicaState;
-use crate::provider::{Ending, Instance, InstanceId, Intent};
+use crate::provider::{Ending, Instance, InstanceId, IntendedPlace, Intent};
 
 /// The disk of a process that had these members of "web" and listed these instances, and what of it still runs.
 fn left(
@@ -17,7 +17,10 @@ fn left(
 ) -> (DurableState, BTreeMap<InstanceId, Instance>) {
     let members =
         members.iter().zip(1..).map(|(name, ordinal)| DurableMember { name: name.parse().unwrap(), ordinal });
-    let intent = |id: u64| Intent { nonce: format!("{id:032x}").into(), port: 20_000 + id as u16 };
+    let intent = |id: u64| Intent {
+        nonce: format!("{id:032x}").into(),
+        place: IntendedPlace::Process { port: 20_000 + id as u16 },
+    };
     let listed = instances.iter().map(|&(id, name, _)| DurableInstance {
         id: InstanceId(id),
         name: name.parse().unwrap(),

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::world::{World, address, owned, record, supervised};
+use crate::base::supervision::Supervision;
 use crate::control::machine::event::{Action, Event};
+use crate::control::machine::plan::{ReplicasPlan, ServicePlan};
 use crate::control::view::ReplicaState;
-use crate::provider::InstanceId;
+use crate::provider::{InstanceId, ProviderEvent};
 
 fn starts(world: &World) -> Vec<u64> {
     let start = |(at, action): &(u64, Action)| matches!(action, Action::Start(_)).then_some(*at);
@@ -210,6 +212,45 @@ fn many_replicas_start_in_batches_and_share_writes() {
     world.release();
     world.pass(0);
     assert!(world.count(|action| matches!(action, Action::Persist { .. })) <= 64 + 4);
+}
+
+#[test]
+fn what_is_down_is_out_of_use_at_once_whoever_answers_at_its_address() {
+    let mut world = World::new(vec![owned("web", 1)]);
+    world.pass(1_000);
+    let id = world.id("Server-1");
+    world.history.clear();
+    world.tell(Event::Provider(ProviderEvent::Down { id }));
+    let beat = world.beat(id);
+    assert!(beat.answered, "somebody else has the address");
+    world.tell(Event::Heartbeat(beat));
+    world.pass(2_000);
+    let words: Vec<_> = world.history.iter().map(|(_, action)| word(action)).collect();
+    assert_eq!(words.iter().filter(|word| **word == "down").count(), 1, "{words:?}");
+    assert!(!words.contains(&"up") && !words.contains(&"start"), "{words:?}");
+    world.crash(id);
+    world.pass(1_000);
+    assert_eq!(world.states(), [ReplicaState::Active]);
+    assert_ne!(world.id("Server-1"), id);
+}
+
+#[test]
+fn starts_that_a_provider_bounds_itself_hold_up_nobody_else() {
+    let containers = ServicePlan {
+        replicas: ReplicasPlan::Owned {
+            provider: "docker",
+            count: 200,
+            supervision: Supervision::default(),
+            queues_starts: false,
+        },
+        ..owned("containers", 0)
+    };
+    let mut world = World::new(vec![containers, owned("web", 3)]);
+    world.holds = |action| matches!(action, Action::Start(instance) if &*instance.service == "containers");
+    world.pass(100);
+    assert_eq!(world.held.len(), 200);
+    let states: Vec<_> = world.replicas("web").iter().map(|replica| replica.state).collect();
+    assert_eq!(states, [ReplicaState::Active; 3]);
 }
 
 #[test]

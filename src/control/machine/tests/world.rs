@@ -14,7 +14,7 @@ use crate::control::machine::event::{Action, CallId, Event, Heartbeat};
 use crate::control::machine::plan::{ReplicasPlan, ServicePlan, StaticReplica};
 use crate::control::view::{ReplicaState, ReplicaView};
 use crate::placement::ReplicaSpec;
-use crate::provider::{Ending, Instance, InstanceId, Intent, ProviderEvent, Record};
+use crate::provider::{Ending, Instance, InstanceId, IntendedPlace, Intent, ProviderEvent, Record};
 
 /// A machine, its time, and what there is around it. Disk and provider answer at once, unless a test takes that over.
 pub(super) struct World {
@@ -50,7 +50,12 @@ pub(super) fn owned(name: &str, count: usize) -> ServicePlan {
         name: name.into(),
         algorithm: Algorithm::default(),
         heartbeat: Some(HeartbeatPolicy::default()),
-        replicas: ReplicasPlan::Owned { provider: "process", count, supervision: Supervision::default() },
+        replicas: ReplicasPlan::Owned {
+            provider: "process",
+            count,
+            supervision: Supervision::default(),
+            queues_starts: true,
+        },
     }
 }
 
@@ -59,7 +64,7 @@ pub(super) fn supervised(name: &str, count: usize, change: impl FnOnce(&mut Supe
     let mut supervision = Supervision::default();
     change(&mut supervision);
     ServicePlan {
-        replicas: ReplicasPlan::Owned { provider: "process", count, supervision },
+        replicas: ReplicasPlan::Owned { provider: "process", count, supervision, queues_starts: true },
         ..owned(name, count)
     }
 }
@@ -164,7 +169,10 @@ impl World {
         let reply = match action {
             Action::Persist { version, state } => Some(self.persist(version, state)),
             Action::Prepare { id, .. } => {
-                let intent = Intent { nonce: format!("{:032x}", id.0).into(), port: address(id).port() };
+                let intent = Intent {
+                    nonce: format!("{:032x}", id.0).into(),
+                    place: IntendedPlace::Process { port: address(id).port() },
+                };
                 Some(Event::Prepared { id, result: Ok(intent) })
             }
             Action::Start(instance) => Some(self.start(instance)),
@@ -177,7 +185,7 @@ impl World {
                 None
             }
             Action::Discard { intent, .. } => {
-                self.discarded.push(intent.port);
+                self.discarded.extend(intent.port());
                 None
             }
             Action::Publish | Action::SetHealth { .. } | Action::Log(_) | Action::Finished => None,

@@ -1,0 +1,158 @@
+//! What the instances of one service on one engine have in common: their network and their image.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+
+use super::address::{self, only_network};
+use super::engine::Inspected;
+use super::fault::{About, CallError, Step, explain};
+use super::hub::Hub;
+use super::label;
+use super::plan::DockerPlan;
+use crate::config::Reach;
+
+/// How long a name may take to be resolved.
+const RESOLVE: Duration = Duration::from_secs(5);
+
+/// Why something that a container needs is not there.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    /// For the operator.
+    pub(super) words: String,
+    /// Whether the engine is in trouble, so that nothing may be concluded about what it was asked.
+    pub(super) is_engines: bool,
+}
+
+impl Trouble {
+    fn of_setting(words: String) -> Self {
+        Trouble { words, is_engines: false }
+    }
+}
+
+/// See the module.
+pub(super) struct Surroundings {
+    pub(super) hub: Hub,
+    pub(super) plan: DockerPlan,
+    reach: Reach,
+    /// Whether Ringway is about to stop.
+    pub(super) stopping: watch::Receiver<bool>,
+    /// The network, once it was found or made. Held while it is looked for, so that it is made once.
+    network: Mutex<Option<Box<str>>>,
+    /// When the image was fetched last. Held while it is fetched, so that starts at once fetch it once.
+    pulled: Mutex<Option<Instant>>,
+}
+
+impl Surroundings {
+    pub(super) fn new(hub: Hub, plan: DockerPlan, reach: Reach, stopping: watch::Receiver<bool>) -> Self {
+        let (network, pulled) = (Mutex::default(), Mutex::default());
+        Surroundings { hub, plan, reach, stopping, network, pulled }
+    }
+
+    /// The name of the network.
+    pub(super) fn network_name(&self) -> String {
+        self.plan.network(self.hub.engine.owner())
+    }
+
+    /// The id of the network; one of Ringway's own is made if it is missing.
+    ///
+    /// # Errors
+    /// When there is none or more than one.
+    pub(super) async fn network(&self) -> Result<Box<str>, Trouble> {
+        let mut known = self.network.lock().await;
+        if let Some(id) = &*known {
+            return Ok(id.clone());
+        }
+        let engine = &self.hub.engine;
+        let name = self.network_name();
+        let of_call = |error: CallError| self.trouble(&error, Step::Network, "");
+        let networks = engine.networks(&name).await.map_err(of_call)?;
+        let id = match only_network(&networks, &name).map_err(Trouble::of_setting)? {
+            Some(id) => id.into(),
+            None if self.plan.config().network.is_some() => {
+                let words = format!("network {name} is not there: docker network create {name}");
+                return Err(Trouble::of_setting(words));
+            }
+            None => {
+                let labels = label::of_network(engine.owner(), self.plan.service());
+                engine.create_network(&name, labels).await.map_err(of_call)?
+            }
+        };
+        *known = Some(id.clone());
+        Ok(id)
+    }
+
+    /// Something was refused that may have to do with the network: it is looked for again next time.
+    pub(super) async fn forget_network(&self) {
+        *self.network.lock().await = None;
+    }
+
+    /// Fetches the image, unless somebody else has fetched it since this was called.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub(super) async fn pull(&self) -> Result<(), Trouble> {
+        let asked = Instant::now();
+        let mut pulled = self.pulled.lock().await;
+        if pulled.is_some_and(|pulled| pulled > asked) {
+            return Ok(());
+        }
+        let image = &self.plan.config().image;
+        self.hub.engine.pull(image).await.map_err(|error| self.trouble(&error, Step::Pull, ""))?;
+        *pulled = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Where an instance is reached.
+    ///
+    /// # Errors
+    /// When nowhere.
+    pub(super) async fn reach(
+        &self,
+        found: &Inspected,
+        network: &str,
+        nonce: &str,
+    ) -> Result<SocketAddr, Trouble> {
+        let name = self.network_name();
+        let address = address::choose(&found.attachments, network, &name).map_err(Trouble::of_setting)?;
+        let port = self.plan.config().port;
+        match self.reach {
+            Reach::Address => Ok(SocketAddr::new(address, port)),
+            Reach::Name => resolve(label::alias(nonce), port).await.map_err(|reason| {
+                Trouble::of_setting(format!(
+                    "{reason}; is Ringway's own container on network {name}? (docker network connect {name} CONTAINER, or reach = \"address\")"
+                ))
+            }),
+        }
+    }
+
+    /// A call that failed.
+    pub(super) fn trouble(&self, error: &CallError, step: Step, container: &str) -> Trouble {
+        Trouble { words: self.explain(error, step, container), is_engines: error.is_engines() }
+    }
+
+    /// For the operator.
+    pub(super) fn explain(&self, error: &CallError, step: Step, container: &str) -> String {
+        let (engine, network) = (self.hub.engine.address(), self.network_name());
+        let image = &self.plan.config().image;
+        explain(error, step, &About { engine: &engine, image, network: &network, container })
+    }
+}
+
+/// Asks the system's resolver, on a thread of its own: it may wait for a name server.
+async fn resolve(name: String, port: u16) -> Result<SocketAddr, String> {
+    let shown = name.clone();
+    let found =
+        tokio::task::spawn_blocking(move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
+    match tokio::time::timeout(RESOLVE, found).await {
+        Ok(Ok(Ok(addresses))) => {
+            let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
+            first.copied().ok_or_else(|| format!("'{shown}' has no address"))
+        }
+        Ok(Ok(Err(error))) => Err(format!("'{shown}' cannot be resolved: {error}")),
+        Ok(Err(error)) => Err(format!("'{shown}' cannot be resolved: {error}")),
+        Err(_) => Err(format!("'{shown}' cannot be resolved within {} s", RESOLVE.as_secs())),
+    }
+}
