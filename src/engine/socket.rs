@@ -1,4 +1,4 @@
-//! Making sockets: every option that Ringway sets, in one place.
+//! Sockets: every option that Ringway sets, and the calls that both engines make, in one place.
 
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

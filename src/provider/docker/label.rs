@@ -74,18 +74,12 @@ pub(super) fn alias(nonce: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::{IntendedPlace, Intent};
+    use crate::provider::docker::tests::seventh;
 
     #[test]
     fn labels_come_back_as_they_were_written() {
         let owner = Owner::named("edge");
-        let place = IntendedPlace::Container { engine: "unix:///x".into() };
-        let instance = Instance {
-            id: InstanceId(7),
-            service: "web".into(),
-            name: "Server-1".parse().unwrap(),
-            intent: Intent { nonce: "00ff".into(), place },
-        };
+        let instance = seventh();
         let labels = of_instance(&owner, &instance);
         let read = Labels::read(&labels).unwrap();
         let expected = Labels {

@@ -299,3 +299,21 @@ fn random() -> Result<u128, String> {
         .map_err(|error| format!("the system gives no random numbers: {error}"))?;
     Ok(u128::from_le_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Instance 7: a `Server-1` of the service `web`.
+    pub(super) fn seventh() -> Instance {
+        Instance {
+            id: InstanceId(7),
+            service: "web".into(),
+            name: "Server-1".parse().unwrap(),
+            intent: Intent {
+                nonce: "00ff".into(),
+                place: IntendedPlace::Container { engine: "unix:///x".into() },
+            },
+        }
+    }
+}

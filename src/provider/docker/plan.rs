@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Config, ReplicasConfig};
-    use crate::provider::{InstanceId, IntendedPlace, Intent};
+    use crate::provider::docker::tests::seventh;
 
     fn body(keys: &str) -> serde_json::Value {
         let text = format!(
@@ -127,13 +127,7 @@ mod tests {
         );
         let config = Config::parse("ringway.toml", &text).unwrap();
         let ReplicasConfig::Docker(docker) = config.services[0].replicas.clone() else { panic!("docker") };
-        let place = IntendedPlace::Container { engine: "unix:///x".into() };
-        let instance = Instance {
-            id: InstanceId(7),
-            service: "web".into(),
-            name: "Server-1".parse().unwrap(),
-            intent: Intent { nonce: "00ff".into(), place },
-        };
+        let instance = seventh();
         let plan = DockerPlan::new("web", docker);
         serde_json::to_value(plan.body(&Owner::named("edge"), &instance, "n1")).unwrap()
     }
