@@ -87,9 +87,9 @@ def _look(ringway):
     before = ringway.cpu()
     time.sleep(LOOK_S)
     cpu = ringway.cpu().since(before)["total_s"] / LOOK_S
-    under_way = {name: ringway.metric(name) for name in UNDER_WAY}
-    return {"descriptors": ringway.descriptors(), "threads": ringway.threads(), "resident": ringway.resident()[0], "cpu": cpu,
-            "under_way": under_way}
+    # Before the metrics: the connection over which they come is a descriptor too, for a moment longer.
+    seen = {"descriptors": ringway.descriptors(), "threads": ringway.threads(), "resident": ringway.resident()[0], "cpu": cpu}
+    return seen | {"under_way": {name: ringway.metric(name) for name in UNDER_WAY}}
 
 
 def faults(found):

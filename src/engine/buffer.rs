@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
+use super::spares::Spares;
+
 /// Bytes of one block: the most that one read yields. 32 KiB keeps a body's receive and send in the second-level cache.
 pub const BLOCK_BYTES: usize = 32 * 1024;
 /// Free blocks kept for reuse by a thread, unless its engine needs more at once; the rest is given back to the allocator.
@@ -20,8 +22,8 @@ pub struct BufferPool(Rc<Free>);
 
 #[derive(Default)]
 struct Free {
-    blocks: RefCell<Vec<Box<[u8]>>>,
-    vectors: RefCell<Vec<Vec<u8>>>,
+    blocks: RefCell<Spares<Box<[u8]>>>,
+    vectors: RefCell<Spares<Vec<u8>>>,
     out: Cell<usize>,
     kept_blocks: Cell<usize>,
 }
@@ -29,21 +31,18 @@ struct Free {
 impl BufferPool {
     /// A block of [`BLOCK_BYTES`] bytes with unspecified content.
     pub(super) fn take_block(&self) -> Box<[u8]> {
-        self.0.blocks.borrow_mut().pop().unwrap_or_else(|| vec![0; BLOCK_BYTES].into_boxed_slice())
+        self.0.blocks.borrow_mut().take().unwrap_or_else(|| vec![0; BLOCK_BYTES].into_boxed_slice())
     }
 
     /// Gives a block back.
     pub(super) fn give_block(&self, block: Box<[u8]>) {
-        let mut blocks = self.0.blocks.borrow_mut();
-        if blocks.len() < self.0.kept_blocks.get().max(FREE_BLOCKS_MIN) {
-            blocks.push(block);
-        }
+        self.0.blocks.borrow_mut().give(block, self.0.kept_blocks.get().max(FREE_BLOCKS_MIN));
     }
 
     /// Keeps up to `blocks` free blocks from now on, for an engine that takes that many at once.
     pub(super) fn keep_blocks(&self, blocks: usize) {
         self.0.kept_blocks.set(blocks);
-        self.0.blocks.borrow_mut().truncate(blocks.max(FREE_BLOCKS_MIN));
+        self.0.blocks.borrow_mut().limit(blocks.max(FREE_BLOCKS_MIN));
     }
 
     /// Lends the first `length` bytes of `block`.
@@ -64,7 +63,18 @@ impl BufferPool {
     /// An empty vector that returns to the pool when dropped.
     pub fn scratch(&self) -> Scratch {
         self.0.out.set(self.0.out.get() + 1);
-        Scratch { bytes: self.0.vectors.borrow_mut().pop().unwrap_or_default(), pool: self.clone() }
+        Scratch { bytes: self.0.vectors.borrow_mut().take().unwrap_or_default(), pool: self.clone() }
+    }
+
+    /// Whether anything is kept for reuse.
+    pub(super) fn has_spares(&self) -> bool {
+        !self.0.blocks.borrow().is_empty() || !self.0.vectors.borrow().is_empty()
+    }
+
+    /// Gives up what was kept and not needed since the last call.
+    pub(super) fn release_spares(&self) {
+        self.0.blocks.borrow_mut().release();
+        self.0.vectors.borrow_mut().release();
     }
 
     /// How many lent buffers and scratch vectors are out: zero when nothing is in flight.
@@ -149,11 +159,10 @@ impl DerefMut for Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         self.pool.0.out.set(self.pool.0.out.get() - 1);
-        let mut vectors = self.pool.0.vectors.borrow_mut();
-        if vectors.len() < FREE_VECTORS_MAX && (1..=KEPT_VECTOR_BYTES_MAX).contains(&self.bytes.capacity()) {
+        if (1..=KEPT_VECTOR_BYTES_MAX).contains(&self.bytes.capacity()) {
             let mut bytes = std::mem::take(&mut self.bytes);
             bytes.clear();
-            vectors.push(bytes);
+            self.pool.0.vectors.borrow_mut().give(bytes, FREE_VECTORS_MAX);
         }
     }
 }

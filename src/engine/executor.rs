@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use crossbeam::queue::SegQueue;
 use slab::Slab;
@@ -25,6 +26,8 @@ use crate::base::time::{Moment, WallTime};
 
 /// Rounds of ready tasks between two looks at the driver, so that tasks that wake each other cannot starve it.
 const ROUNDS_MAX: usize = 4;
+/// From one release of what is kept for reuse to the next. A thread that keeps nothing is not woken for it.
+const RELEASE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What an engine waits with.
 pub trait Driver {
@@ -34,6 +37,14 @@ pub trait Driver {
 
     /// How another thread ends the wait.
     fn unpark(&self) -> Arc<dyn Unpark>;
+
+    /// Whether it keeps anything for reuse.
+    fn has_spares(&self) -> bool {
+        false
+    }
+
+    /// Gives up what it kept and did not need since the last call.
+    fn release_spares(&self) {}
 }
 
 /// Ends a driver's wait, from any thread.
@@ -53,6 +64,8 @@ struct Local {
     ready: RefCell<VecDeque<usize>>,
     timers: Timers,
     now: Cell<Moment>,
+    /// When what is kept for reuse is looked through; never, while nothing is.
+    release_at: Cell<Moment>,
     clock: Box<dyn Fn() -> Moment>,
     wall_clock: WallClock,
     buffers: BufferPool,
@@ -88,6 +101,7 @@ impl Handle {
             ready: RefCell::default(),
             timers: Timers::default(),
             now: Cell::new(clock()),
+            release_at: Cell::new(Moment::NEVER),
             clock: Box::new(clock),
             wall_clock,
             buffers: BufferPool::default(),
@@ -165,11 +179,30 @@ impl Handle {
             if let Some(value) = result.borrow_mut().take() {
                 break value;
             }
-            let until = if self.0.ready.borrow().is_empty() { self.0.timers.next() } else { Moment::ORIGIN };
+            let until = if self.0.ready.borrow().is_empty() { self.next_due() } else { Moment::ORIGIN };
             self.0.now.set(driver.park(until));
             self.take_remote();
             self.0.timers.fire(self.now());
+            self.release_spares(driver);
         }
+    }
+
+    fn next_due(&self) -> Moment {
+        self.0.timers.next().min(self.0.release_at.get())
+    }
+
+    /// Gives memory that has found no use for an interval back to the allocator.
+    fn release_spares(&self, driver: &impl Driver) {
+        let (due, now) = (self.0.release_at.get(), self.now());
+        if due != Moment::NEVER && now < due {
+            return;
+        }
+        if now >= due {
+            self.0.buffers.release_spares();
+            driver.release_spares();
+        }
+        let keeps = self.0.buffers.has_spares() || driver.has_spares();
+        self.0.release_at.set(if keeps { now + RELEASE_INTERVAL } else { Moment::NEVER });
     }
 
     /// Drops every task, and with them what they hold.

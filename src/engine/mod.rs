@@ -26,6 +26,7 @@ pub mod memory;
 pub mod outbound;
 pub mod simulated;
 pub mod socket;
+mod spares;
 pub mod thread_time;
 pub mod timer;
 

@@ -26,6 +26,7 @@ use crate::engine::buffer::BufferPool;
 use crate::engine::clock::Clock;
 use crate::engine::executor::{Driver, Unpark};
 use crate::engine::outbound::Outbound;
+use crate::engine::spares::Spares;
 
 /// Completions taken at a time.
 const TAKEN_MAX: usize = 64;
@@ -43,8 +44,7 @@ pub(super) struct UringDriver {
     ring: RefCell<Ring>,
     provided: RefCell<Option<ProvidedBuffers>>,
     operations: RefCell<Slab<Operation>>,
-    #[expect(clippy::vec_box, reason = "the kernel is told where each is, so that it must not move")]
-    sendings: RefCell<Vec<Box<Sending>>>,
+    sendings: RefCell<Spares<Box<Sending>>>,
     generation: Cell<u32>,
     orphans: Cell<usize>,
     clock: Clock,
@@ -74,15 +74,12 @@ impl UringDriver {
 
     /// Room for what is to be sent: few connections send at a time, so that each does not need its own.
     fn take_sending(&self) -> Box<Sending> {
-        let spare = self.sendings.borrow_mut().pop();
+        let spare = self.sendings.borrow_mut().take();
         spare.unwrap_or_else(|| Sending::new(Outbound::new(self.pool.clone())))
     }
 
     fn give_sending(&self, sending: Box<Sending>) {
-        let mut spare = self.sendings.borrow_mut();
-        if spare.len() < SPARE_SENDINGS_MAX {
-            spare.push(sending);
-        }
+        self.sendings.borrow_mut().give(sending, SPARE_SENDINGS_MAX);
     }
 
     pub(super) fn pool(&self) -> &BufferPool {
@@ -199,6 +196,14 @@ impl Driver for UringDriver {
 
     fn unpark(&self) -> Arc<dyn Unpark> {
         self.unpark.clone()
+    }
+
+    fn has_spares(&self) -> bool {
+        !self.sendings.borrow().is_empty()
+    }
+
+    fn release_spares(&self) {
+        self.sendings.borrow_mut().release();
     }
 }
 
