@@ -200,10 +200,17 @@ impl Driver for UringDriver {
 
     fn has_spares(&self) -> bool {
         !self.sendings.borrow().is_empty()
+            || self.provided.borrow().as_ref().is_some_and(ProvidedBuffers::is_deep)
     }
 
     fn release_spares(&self) {
         self.sendings.borrow_mut().release();
+        if let Some(provided) = &mut *self.provided.borrow_mut()
+            && provided.is_deep()
+            && !self.operations.borrow().iter().any(|(_, operation)| operation.is_receiving())
+        {
+            provided.withdraw();
+        }
     }
 }
 

@@ -100,6 +100,7 @@ mod tests {
 
     use super::stream::{UringConnection, halves};
     use super::*;
+    use crate::engine::executor::Driver as _;
     use crate::engine::{Connection, Listener, Reader, Writer, accept, flush, read, socket};
 
     const SOON: Duration = Duration::from_secs(5);
@@ -154,28 +155,57 @@ mod tests {
         assert_eq!(engine.handle().buffers().outstanding(), 0);
     }
 
+    /// Many connections whose receives begin together, each with bytes of its own.
+    async fn rush(engine: &IoUring) {
+        const CONNECTIONS: usize = 300;
+        let mut pairs: Vec<_> = (0..CONNECTIONS).map(|_| pair(engine)).collect();
+        for (index, (near, _)) in pairs.iter_mut().enumerate() {
+            send(engine, &mut near.writer, &[index as u8; 100]).await;
+        }
+        for (_, far) in &mut pairs {
+            far.reader.is_quiet();
+        }
+        // What the receives yield is held until all are done.
+        let mut held = Vec::new();
+        let mut timer = engine.handle().timer();
+        for (_, far) in &mut pairs {
+            held.push(
+                read(&mut far.reader, &mut timer, engine.handle().now() + SOON).await.unwrap().unwrap(),
+            );
+        }
+        assert!(held.iter().enumerate().all(|(index, lent)| **lent == [index as u8; 100]));
+    }
+
     #[test]
     fn more_readers_at_once_than_the_kernel_has_buffers_all_get_their_bytes() {
-        const CONNECTIONS: usize = 300;
+        let engine = IoUring::new().unwrap();
+        let inner = engine.clone();
+        engine.run(async move { rush(&inner).await });
+        assert_eq!(engine.handle().buffers().outstanding(), 0);
+    }
+
+    #[test]
+    fn buffers_of_a_rush_are_withdrawn_when_nothing_is_received_and_the_next_rush_gets_others() {
         let engine = IoUring::new().unwrap();
         let inner = engine.clone();
         engine.run(async move {
-            let mut pairs: Vec<_> = (0..CONNECTIONS).map(|_| pair(&inner)).collect();
-            for (index, (near, _)) in pairs.iter_mut().enumerate() {
-                send(&inner, &mut near.writer, &[index as u8; 100]).await;
+            for _ in 0..3 {
+                rush(&inner).await;
+                assert!(inner.driver.has_spares());
+                // While somebody receives, the kernel may use any of them.
+                let (mut near, mut far) = pair(&inner);
+                assert!(near.reader.is_quiet());
+                inner.driver.release_spares();
+                inner.driver.release_spares();
+                assert!(inner.driver.has_spares());
+                send(&inner, &mut far.writer, b"x").await;
+                assert_eq!(receive(&inner, &mut near.reader).await.unwrap(), b"x");
+                drop((near, far));
+                pause(&inner).await;
+                inner.driver.release_spares();
+                inner.driver.release_spares();
+                assert!(!inner.driver.has_spares());
             }
-            // The receives begin together, and what they yield is held until all are done.
-            for (_, far) in &mut pairs {
-                far.reader.is_quiet();
-            }
-            let mut held = Vec::new();
-            let mut timer = inner.handle().timer();
-            for (_, far) in &mut pairs {
-                held.push(
-                    read(&mut far.reader, &mut timer, inner.handle().now() + SOON).await.unwrap().unwrap(),
-                );
-            }
-            assert!(held.iter().enumerate().all(|(index, lent)| **lent == [index as u8; 100]));
         });
         assert_eq!(engine.handle().buffers().outstanding(), 0);
     }

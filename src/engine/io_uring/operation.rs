@@ -64,6 +64,13 @@ pub(super) struct Operation {
     pub(super) kept: Kept,
 }
 
+impl Operation {
+    /// Whether the kernel may put bytes into a provided buffer for it.
+    pub(super) fn is_receiving(&self) -> bool {
+        matches!(self.kept, Kept::Receive { .. }) && matches!(self.state, State::InFlight | State::Orphaned)
+    }
+}
+
 /// Where an operation is.
 pub(super) enum State {
     /// There is none.

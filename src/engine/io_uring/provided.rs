@@ -137,9 +137,27 @@ impl ProvidedBuffers {
         self.pool.keep_blocks(depth);
     }
 
+    /// Whether more buffers are kept with the kernel than at the beginning.
+    pub(super) fn is_deep(&self) -> bool {
+        self.depth > DEPTH_MIN
+    }
+
+    /// Begins anew with few buffers: those that lie with the kernel after a rush would stay there until as many receives
+    /// had used them. No receive may be in flight: only receives read the table.
+    pub(super) fn withdraw(&mut self) {
+        self.tail = self.tail.wrapping_sub(self.with_kernel() as u16);
+        self.table.0[0].tail.store(self.tail, Ordering::Release);
+        self.take_back();
+        self.change_depth(DEPTH_MIN);
+    }
+
     /// Takes the buffers back from the kernel. No receive may be in flight.
     pub(super) fn close(&mut self, ring: &Ring) {
         ring.unregister_buffers(GROUP);
+        self.take_back();
+    }
+
+    fn take_back(&mut self) {
         for id in 0..ENTRIES as u16 {
             if let Some(block) = self.take(id) {
                 self.pool.give_block(block);
@@ -223,6 +241,24 @@ mod tests {
         use_up(&mut provided, ENTRIES);
         provided.top_up();
         assert_eq!(provided.with_kernel(), DEPTH_MIN);
+        provided.close(&ring);
+    }
+
+    #[test]
+    fn what_is_withdrawn_was_never_provided() {
+        let (ring, mut provided, pool) = provided();
+        provided.top_up();
+        use_up(&mut provided, 5);
+        provided.ran_short();
+        provided.top_up();
+        assert!(provided.is_deep());
+        provided.withdraw();
+        assert_eq!((provided.with_kernel(), provided.tail, provided.is_deep()), (0, 5, false));
+        pool.release_spares();
+        pool.release_spares();
+        assert!(!pool.has_spares(), "the blocks went through the pool");
+        provided.top_up();
+        assert_eq!((provided.with_kernel(), provided.tail), (DEPTH_MIN, 5 + DEPTH_MIN as u16));
         provided.close(&ring);
     }
 }
