@@ -16,8 +16,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::Operator;
-use crate::control::Shared;
 use crate::control::view::{ReplicaState, View};
+use crate::control::{CONTROL_SERVICE, Shared};
 use crate::placement::Service;
 
 /// Whether the start is over. Written by the admin interface alone.
@@ -64,7 +64,9 @@ impl Readiness {
 
 fn has_started(shared: &Shared) -> bool {
     let (snapshot, view) = (shared.snapshots.current(), shared.view());
-    let with_replicas = || snapshot.services.iter().filter(|service| !service.replicas.is_empty());
+    // Whoever serves only the control calls serves nothing.
+    let counts = |service: &Service| !service.replicas.is_empty() && *service.name != *CONTROL_SERVICE;
+    let with_replicas = || snapshot.services.iter().filter(|service| counts(service));
     let any_is_up = with_replicas().any(|service| is_up(service));
     let none_is_awaited = with_replicas().all(|service| is_up(service) || is_given_up(service, &view));
     none_is_awaited && (any_is_up || with_replicas().next().is_none())

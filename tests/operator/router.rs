@@ -11,9 +11,9 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use ringway::admin;
 use ringway::base::replica_name::ReplicaName;
-use ringway::control::CALLS_MAX;
 use ringway::control::call::{CallAnswer, CallError, Change};
 use ringway::control::view::ReplicaState;
+use ringway::control::{CALLS_MAX, CONTROL_SERVICE};
 use tower::ServiceExt;
 
 use crate::exposition;
@@ -332,6 +332,17 @@ fn a_service_in_a_crash_loop_holds_up_no_other_but_alone_it_is_not_ready() {
         assert_eq!(ask(&router, "GET", "/readyz", "").await.status, 503);
         snapshot.services[0].replicas[0].health.set();
         assert_eq!(ask(&router, "GET", "/readyz", "").await.status, 200);
+    });
+}
+
+#[test]
+fn the_control_calls_on_the_ingress_make_nobody_ready() {
+    run(async {
+        let fake = Fake::with(&[("web", "process", &["a"]), (CONTROL_SERVICE, "static", &["admin"])]);
+        fake.shared.snapshots.current().services[0].replicas[0].health.clear();
+        fake.change("a", |replica| replica.state = ReplicaState::CrashLoop);
+        let router = fake.answering(None, |call| unreachable!("{call:?}"));
+        assert_eq!(ask(&router, "GET", "/readyz", "").await.status, 503);
     });
 }
 
