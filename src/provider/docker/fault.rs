@@ -46,6 +46,8 @@ pub(super) enum Step {
     Speak,
     /// To find or make the network.
     Network,
+    /// To put Ringway's own container on the network.
+    Join,
     /// To find the image.
     Image,
     /// To fetch the image.
@@ -67,6 +69,7 @@ impl Step {
         match self {
             Step::Speak => "answer",
             Step::Network => "look for the network",
+            Step::Join => "put Ringway's own container on the network",
             Step::Image => "look for the image",
             Step::Pull => "pull the image",
             Step::Create => "create the container",
@@ -87,7 +90,7 @@ pub(super) struct About<'a> {
     pub(super) image: &'a str,
     /// The name or id of the network.
     pub(super) network: &'a str,
-    /// The name of the container.
+    /// The name of the container, or the id of Ringway's own.
     pub(super) container: &'a str,
 }
 
@@ -127,7 +130,7 @@ fn refused(status: u16, message: &str, step: Step, about: &About<'_>) -> String 
         (Step::Create | Step::Image, 404) if says("no such image") || step == Step::Image => {
             format!("image {image} is not there: docker pull {image}, or write pull = \"missing\"")
         }
-        (Step::Create | Step::Start | Step::Network, 404) if says("network") => {
+        (Step::Create | Step::Start | Step::Network | Step::Join, 404) if says("network") => {
             format!("network {network} is not there: docker network create {network}")
         }
         (Step::Create, 409) if says("name") => match holder(message) {
@@ -136,6 +139,9 @@ fn refused(status: u16, message: &str, step: Step, about: &About<'_>) -> String 
             ),
             None => format!("the name {container} is taken: {message}; rename or remove what has it"),
         },
+        (Step::Join, _) => format!(
+            "the engine refuses to put Ringway's own container on network {network}: {message}; docker network connect {network} {container}, or write reach = \"address\""
+        ),
         (Step::Pull, _) => format!("image {image} cannot be pulled: {message}"),
         _ => format!("the engine refuses to {}: {message} (status {status})", step.verb()),
     }
@@ -211,6 +217,11 @@ mod tests {
                 refusal(500, "write /var/lib/docker/x: no space left on device"),
                 Step::Create,
                 "the engine's disk is full: write /var/lib/docker/x: no space left on device; free some space",
+            ),
+            (
+                refusal(403, "no such path for you"),
+                Step::Join,
+                "on network back: no such path for you; docker network connect back ringway-edge-web-a-7, or write reach = \"address\"",
             ),
             (
                 refusal(404, "pull access denied for worker"),

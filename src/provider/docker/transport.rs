@@ -81,6 +81,11 @@ impl Transport {
         &self.address
     }
 
+    /// The version that was agreed on.
+    pub(super) fn spoken(&self) -> Option<ApiVersion> {
+        self.spoken.load().as_deref().copied()
+    }
+
     /// From now on all paths carry this version; with `None` no version.
     pub(super) fn speak(&self, version: Option<ApiVersion>) {
         self.spoken.store(version.map(Arc::new));
