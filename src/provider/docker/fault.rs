@@ -9,6 +9,8 @@ use crate::provider::log_lines::harmless_line;
 pub(super) enum CallError {
     /// No connection came about: nothing was asked.
     Unreachable(String),
+    /// The two sides did not come to TLS with each other, so nothing was asked; with what to do.
+    Distrusted(String),
     /// No answer came in time. The engine may do what was asked all the same.
     TimedOut(Duration),
     /// The engine answered with an error.
@@ -99,6 +101,9 @@ pub(super) fn explain(error: &CallError, step: Step, about: &About<'_>) -> Strin
     let About { engine, .. } = about;
     match error {
         CallError::Unreachable(reason) => unreachable_engine(engine, reason),
+        CallError::Distrusted(words) => {
+            format!("the engine at {engine} cannot be used: {}", harmless_line(words))
+        }
         CallError::TimedOut(after) => {
             format!("the engine at {engine} did not {} within {} s", step.verb(), after.as_secs())
         }
@@ -125,6 +130,12 @@ fn refused(status: u16, message: &str, step: Step, about: &About<'_>) -> String 
     let says = |part: &str| message.to_ascii_lowercase().contains(part);
     if says("no space left on device") || says("disk quota exceeded") {
         return format!("the engine's disk is full: {message}; free some space (docker system prune)");
+    }
+    if says("http request to an https server") {
+        return format!(
+            "the engine at {} speaks TLS only at this port; set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of its ca.pem and of Ringway's cert.pem and key.pem",
+            about.engine
+        );
     }
     match (step, status) {
         (Step::Create | Step::Image, 404) if says("no such image") || step == Step::Image => {
@@ -182,6 +193,16 @@ mod tests {
                 CallError::Unreachable("Permission denied (os error 13)".into()),
                 Step::Create,
                 "let Ringway's user into the socket's group",
+            ),
+            (
+                CallError::Distrusted("its certificate has expired; make a new one".into()),
+                Step::Speak,
+                "the engine at unix:///d.sock cannot be used: its certificate has expired; make a new one",
+            ),
+            (
+                refusal(400, "Client sent an HTTP request to an HTTPS server.\n"),
+                Step::Speak,
+                "speaks TLS only at this port; set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH",
             ),
             (CallError::TimedOut(second), Step::Start, "did not start the container within 10 s"),
             (

@@ -35,6 +35,7 @@ mod owner;
 mod plan;
 mod reconnect;
 mod surroundings;
+mod tls;
 mod transport;
 mod version;
 

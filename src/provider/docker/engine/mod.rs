@@ -32,6 +32,7 @@ use super::fault::CallError;
 use super::label::{self, Labels};
 use super::listing::{ContainerState, Listed};
 use super::owner::Owner;
+use super::tls::TlsFault;
 use super::transport::Transport;
 use super::version::{self, ApiVersion};
 use crate::provider::log_lines::last_lines;
@@ -280,7 +281,10 @@ fn call_error(error: Error) -> CallError {
             CallError::Refused { status: status_code, message }
         }
         // Only a connection that did not come about is told so.
-        Error::IOError { err } => CallError::Unreachable(err.to_string()),
+        Error::IOError { err } => match err.get_ref().and_then(|within| within.downcast_ref()) {
+            Some(TlsFault(words)) => CallError::Distrusted(words.clone()),
+            None => CallError::Unreachable(err.to_string()),
+        },
         Error::RequestTimeoutError => CallError::TimedOut(CALL),
         other => {
             let mut words = other.to_string();
