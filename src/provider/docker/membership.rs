@@ -57,12 +57,17 @@ impl Membership {
         Ok(known.insert(Err(doubt)).clone())
     }
 
-    /// Puts the container on the network with this id, unless it is on it. The inner error is a proof that failed: the engine
+    /// Puts the container on the network with this id and name, unless it is on it. The inner error is a proof that failed: the engine
     /// has another container of that id, which is left as it was.
     ///
     /// # Errors
     /// When the engine refuses it or does not answer.
-    pub(super) async fn join(&self, own: &Sign, network: &str) -> Result<Result<(), String>, CallError> {
+    pub(super) async fn join(
+        &self,
+        own: &Sign,
+        network: &str,
+        name: &str,
+    ) -> Result<Result<(), String>, CallError> {
         let _one_at_a_time = self.known.lock().await;
         let before = match self.look(own).await? {
             Ok(before) => before,
@@ -74,7 +79,7 @@ impl Membership {
         self.engine.connect(network, &before.id).await?;
         match self.look(own).await? {
             Ok(after) if after.is_on(network) => {
-                tracing::info!(container = %after.id, network, "put Ringway's own container on the network");
+                tracing::info!(container = %after.id, network = name, "put Ringway's own container on the network");
                 Ok(Ok(()))
             }
             after => {

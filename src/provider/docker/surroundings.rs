@@ -122,7 +122,7 @@ impl Surroundings {
             return Ok(Way::Address);
         }
         let joined = match self.membership.own().await {
-            Ok(Ok(own)) => match self.membership.join(&own, network).await {
+            Ok(Ok(own)) => match self.membership.join(&own, network, &self.network_name()).await {
                 Err(error) => return Err(self.trouble(&error, Step::Join, own.short())),
                 Ok(joined) => joined,
             },
@@ -170,22 +170,39 @@ impl Surroundings {
         let name = self.network_name();
         let address = address::choose(&found.attachments, &network.id, &name).map_err(Trouble::of_setting)?;
         let port = self.plan.config().port;
-        let advice = match &network.way {
+        let alias = label::alias(nonce);
+        let words = match &network.way {
             Way::Address => return Ok(SocketAddr::new(address, port)),
-            Way::Name => format!(
-                "Ringway's own container is on network {name}, so does it have an /etc/resolv.conf of yours? reach = \"address\" does without names"
-            ),
-            Way::DoubtfulName(doubt) => format!(
-                "reach = \"name\" is for a Ringway in a container of the engine at {}, and it is in none ({doubt}); leave reach out",
-                self.hub.engine.address()
-            ),
+            Way::Name => match self.resolve_again(&alias, port).await? {
+                Ok(resolved) => return Ok(resolved),
+                Err(reason) if self.plan.config().reach.is_none() => {
+                    tracing::debug!("{reason}; it is reached at its address");
+                    return Ok(SocketAddr::new(address, port));
+                }
+                Err(reason) => format!(
+                    "{reason}, though Ringway's own container is on network {name}; has it an /etc/resolv.conf of yours? Leave reach out"
+                ),
+            },
+            Way::DoubtfulName(doubt) => match resolve(&alias, port).await {
+                Ok(resolved) => return Ok(resolved),
+                Err(reason) => format!(
+                    "{reason}; reach = \"name\" is for a Ringway in a container of the engine at {}, and it is in none ({doubt}); leave reach out",
+                    self.hub.engine.address()
+                ),
+            },
         };
-        let resolved = resolve(label::alias(nonce), port).await;
-        if resolved.is_err() {
-            // Somebody may have taken Ringway's container off: the next start sees to that.
-            self.forget_network().await;
+        Err(Trouble::of_setting(words))
+    }
+
+    /// A name's address; where there is none, Ringway's container may have been taken off the network, so that is seen to
+    /// before it is asked for again.
+    async fn resolve_again(&self, name: &str, port: u16) -> Result<Result<SocketAddr, String>, Trouble> {
+        if let Ok(resolved) = resolve(name, port).await {
+            return Ok(Ok(resolved));
         }
-        resolved.map_err(|reason| Trouble::of_setting(format!("{reason}; {advice}")))
+        self.forget_network().await;
+        self.network().await?;
+        Ok(resolve(name, port).await)
     }
 
     /// A call that failed.
@@ -202,8 +219,8 @@ impl Surroundings {
 }
 
 /// Asks the system's resolver, on a thread of its own: it may wait for a name server.
-async fn resolve(name: String, port: u16) -> Result<SocketAddr, String> {
-    let shown = name.clone();
+async fn resolve(name: &str, port: u16) -> Result<SocketAddr, String> {
+    let (shown, name) = (name, name.to_owned());
     let found =
         tokio::task::spawn_blocking(move || (name.as_str(), port).to_socket_addrs().map(Vec::from_iter));
     match tokio::time::timeout(RESOLVE, found).await {
