@@ -204,3 +204,16 @@ fn without_the_engines_names_a_network_that_was_joined_is_reached_by_address() {
         ringway.stop();
     }
 }
+
+/// A network that became the way to everywhere else would take the ports with it that the engine publishes.
+#[test]
+fn a_network_is_joined_without_its_gateway_where_the_engine_can() {
+    for (version, priority) in [("1.47", None), ("1.48", Some(-1))] {
+        let scene = Scene::new(&ONE);
+        scene.fake.with(move |world| world.versions = (version, "1.24"));
+        let Some(ringway) = start_on(&scene, "bridge") else { return };
+        ringway.await_active(&["Server-1"]);
+        assert_eq!(scene.fake.with(|world| world.gateway_priority()), priority, "{version}");
+        ringway.stop();
+    }
+}

@@ -26,8 +26,9 @@ const MOUNTED: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 /// How many hex digits an id has, and how many of them a host name has at least.
 const DIGITS: usize = 64;
 const HOSTNAME_DIGITS: usize = 12;
-/// What engines call the network of the machine itself.
+/// What is on the machine's own network was asked for by this, and what is on another container's begins with that.
 const MACHINES_NETWORK: &str = "host";
+const CONTAINERS_NETWORK: &str = "container:";
 
 /// What speaks for a container being the one that Ringway runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,10 +124,9 @@ pub(super) fn judge(
     if found.state == ContainerState::Ended {
         return Err(format!("container {id} does not run"));
     }
-    if found.attachments.iter().any(|on| &*on.name == MACHINES_NETWORK) {
-        return Err(format!(
-            "container {id} is on the machine's own network, where containers have no names"
-        ));
+    let mode = &*found.network_mode;
+    if mode == MACHINES_NETWORK || mode.starts_with(CONTAINERS_NETWORK) {
+        return Err(format!("container {id} has no network of its own, but uses that of {mode}"));
     }
     let mut addresses = found.attachments.iter().filter_map(|on| on.address).peekable();
     if addresses.peek().is_none() && !sign.is_whole() {
@@ -189,6 +189,7 @@ mod tests {
         }
     }
 
+    /// A container that was made on the first of these networks.
     fn found(state: ContainerState, addresses: &[(&str, Option<&str>)]) -> Inspected {
         let on = |(name, address): &(&str, Option<&str>)| Attachment {
             name: (*name).into(),
@@ -201,6 +202,7 @@ mod tests {
             state,
             exit: Exit::default(),
             attachments: addresses.iter().map(on).collect(),
+            network_mode: addresses.first().map_or("bridge", |(name, _)| name).into(),
         }
     }
 
@@ -218,7 +220,8 @@ mod tests {
             (short, found(UP, &[("bridge", ours)]), Ok(1)),
             (short, found(UP, &[("none", None)]), Err("no address by which")),
             (&a, found(UP, &[("bridge", ours), ("back", third)]), Err("10.0.0.9, which is not one of")),
-            (&a, found(UP, &[("host", None)]), Err("on the machine's own network")),
+            (&a, found(UP, &[("host", None)]), Err("no network of its own, but uses that of host")),
+            (&a, found(UP, &[("container:b", None)]), Err("no network of its own")),
             (&a, found(ContainerState::Ended, &[("bridge", ours)]), Err("does not run")),
             (&b, found(UP, &[("bridge", ours)]), Err("is merely called bbbbbbbbbbbb")),
         ];

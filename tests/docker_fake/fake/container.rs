@@ -114,6 +114,7 @@ impl Container {
                 "OOMKilled": self.out_of_memory, "ExitCode": self.exit_code, "Error": "", "Pid": 1,
             },
             "Config": { "Image": self.image, "Labels": self.labels },
+            "HostConfig": { "NetworkMode": self.network() },
             "NetworkSettings": { "Networks": self.networks() },
         })
     }

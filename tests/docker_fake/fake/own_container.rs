@@ -15,6 +15,8 @@ pub(super) struct OwnContainer {
     id: String,
     /// What the program sees as `/etc/hosts`: the engine's name service.
     hosts: PathBuf,
+    /// The priority of the gateway of the network that it was put on last.
+    gateway_priority: Option<i64>,
     /// Whether an address that it gets on a network is none of this machine's.
     is_elsewhere: bool,
 }
@@ -28,7 +30,7 @@ impl World {
         let folder = folder.join(&id);
         fs::create_dir_all(&folder).unwrap();
         let hosts = folder.join("hosts");
-        self.own = Some(OwnContainer { id, hosts, is_elsewhere: false });
+        self.own = Some(OwnContainer { id, hosts, gateway_priority: None, is_elsewhere: false });
         self.tell_names();
         folder
     }
@@ -46,6 +48,10 @@ impl World {
 
     pub(crate) fn own_id(&self) -> String {
         self.own.as_ref().unwrap().id.clone()
+    }
+
+    pub(crate) fn gateway_priority(&self) -> Option<i64> {
+        self.own.as_ref().unwrap().gateway_priority
     }
 
     /// Somebody takes it off all networks.
@@ -80,6 +86,8 @@ impl World {
 
     pub(super) fn connect(&mut self, network: &str, body: &Value) -> Answer {
         let id = body["Container"].as_str().unwrap_or_default();
+        let priority = body["EndpointConfig"]["GwPriority"].as_i64();
+        self.own.iter_mut().for_each(|own| own.gateway_priority = priority);
         let is_elsewhere = self.own.as_ref().is_some_and(|own| own.is_elsewhere);
         let Some(container) = self.container(id) else {
             return Answer::refusal(404, &format!("No such container: {id}"));

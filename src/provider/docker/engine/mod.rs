@@ -72,6 +72,8 @@ pub(super) struct Inspected {
     /// How it ended, if it did.
     pub(super) exit: Exit,
     pub(super) attachments: Vec<Attachment>,
+    /// How it came to its network, as it was asked for: a name, `host`, `container:` with an id.
+    pub(super) network_mode: Box<str>,
 }
 
 /// The events of an owner's containers.
@@ -354,6 +356,7 @@ fn inspected(found: ContainerInspectResponse) -> Option<Inspected> {
         state,
         exit,
         attachments: networks.into_iter().filter_map(attachment).collect(),
+        network_mode: found.host_config.and_then(|host| host.network_mode).unwrap_or_default().into(),
     })
 }
 
