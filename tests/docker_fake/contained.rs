@@ -182,7 +182,7 @@ fn names_in_a_container_of_another_engine_say_so() {
     let folder = plant_on(&scene, "bridge");
     scene.fake.with(World::forget_own);
     let Some(ringway) = start_in(&scene, &folder) else { return };
-    await_failure(&ringway, "Server-1", "and it is in none (it has no container ");
+    await_failure(&ringway, "Server-1", "and it is in none (that engine has no container ");
     ringway.stop();
     scene.await_empty();
 }

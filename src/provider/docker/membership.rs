@@ -107,9 +107,11 @@ impl Membership {
     async fn look(&self, sign: &Sign) -> Result<Result<OwnContainer, String>, CallError> {
         match self.engine.inspect(&sign.id).await {
             Ok(found) => Ok(judge(sign, &found, is_local)),
-            Err(error) if error.is_absent() => Ok(Err(format!("it has no container {}", sign.short()))),
+            Err(error) if error.is_absent() => {
+                Ok(Err(format!("that engine has no container {}", sign.short())))
+            }
             Err(CallError::Refused { status: status @ 400..500, .. }) => {
-                Ok(Err(format!("it does not show container {} (status {status})", sign.short())))
+                Ok(Err(format!("that engine does not show container {} (status {status})", sign.short())))
             }
             Err(error) => Err(error),
         }
