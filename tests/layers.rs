@@ -56,7 +56,7 @@ const FENCED_CRATES: &[(&str, &[&str])] = &[
     ("tokio", &["engine/adaptor", "provider/", "control/shell/", "admin/", "cli/"]),
     ("axum", &["admin/", "cli/"]),
     ("bollard", &["provider/docker/"]),
-    ("tokio_rustls", &["provider/docker/transport"]),
+    ("tokio_rustls", &["provider/docker/tls"]),
     ("futures_core", &["provider/docker/engine"]),
     ("hyper", &["control/shell/", "provider/docker/transport", "cli/"]),
     ("hyper_util", &["control/shell/", "provider/docker/transport", "cli/"]),

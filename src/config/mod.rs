@@ -231,8 +231,9 @@ impl ReplicasConfig {
     }
 }
 
-/// Replicas that are child processes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Replicas that are child processes. The default is what is left of a service that the file does not have any more: nothing
+/// is started by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessConfig {
     /// `replicas.count`: how many there are to begin with.
     pub count: usize,
@@ -253,8 +254,9 @@ pub struct ProcessConfig {
     pub supervision: Supervision,
 }
 
-/// Replicas that are containers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Replicas that are containers. The default is what is left of a service that the file does not have any more: nothing is
+/// started by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DockerConfig {
     /// `replicas.count`: how many there are to begin with.
     pub count: usize,
@@ -283,7 +285,7 @@ pub struct DockerConfig {
     pub volumes: Box<[CommandTemplate]>,
     /// `replicas.pull`.
     pub pull: PullPolicy,
-    /// `replicas.reach`; `None`: by name if Ringway itself runs in a container, else by address.
+    /// `replicas.reach`; `None`: by name if Ringway itself runs in a container of the same engine, else by address.
     pub reach: Option<Reach>,
     /// `replicas.engine`; `None`: what `DOCKER_HOST` says, else the default socket.
     pub engine: Option<EngineAddress>,

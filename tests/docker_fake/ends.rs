@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::fake::State;
-use crate::harness::clock::{Stopwatch, poll};
+use crate::harness::clock::{Stopwatch, pause, poll};
 use crate::scene::{QUICK, RARE, Scene, Service, THREE, await_failure};
 
 #[test]
@@ -133,6 +133,23 @@ fn a_death_while_the_stream_was_cut_is_found_when_it_is_back() {
         assert_eq!(ringway.replica(0, name).unwrap()["restarts"], 0, "only the difference is news");
     }
     ringway.stop();
+}
+
+/// Something between may end a stream in which nothing is said for long.
+#[test]
+fn a_stream_that_ends_after_a_while_is_asked_for_again_and_is_no_fault() {
+    let scene = Scene::new(&Service { keys: RARE, replicas: "count = 1" });
+    let ringway = scene.start(&["Server-1"]);
+    pause(Duration::from_millis(1_200));
+    scene.fake.with(|world| world.events.cut());
+    scene.await_world("a second stream", |world| world.count("GET /events") == 2);
+    scene.fake.with(|world| {
+        let id = world.only("Server-1");
+        world.die(&id, 1);
+    });
+    await_failure(&ringway, "Server-1", "exited with code 1");
+    let ended = ringway.stop();
+    assert!(!ended.log.contains("ended its stream"), "{}", ended.log);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
 mod adoption;
+mod contained;
 mod ends;
 mod engine_faults;
 #[allow(dead_code, reason = "the tests look at parts of it")]

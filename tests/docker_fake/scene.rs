@@ -58,11 +58,9 @@ impl Scene {
             false => format!("{key} = {value}\n"),
         };
         let (count, image) = (default("count", "3"), default("image", "\"worker\""));
-        // The suite may run in a container itself.
-        let reach = default("reach", "\"address\"");
         format!(
             "[state]\nname = \"{name}\"\n[[service]]\nname = \"web\"\n{keys}\n[service.replicas]\nprovider = \"docker\"\n\
-             engine = \"{engine}\"\nport = 5000\nbackoff_min_ms = 20\nbackoff_max_ms = 200\n{count}{image}{reach}{replicas}\n"
+             engine = \"{engine}\"\nport = 5000\nbackoff_min_ms = 20\nbackoff_max_ms = 200\n{count}{image}{replicas}\n"
         )
     }
 

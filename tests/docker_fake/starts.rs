@@ -224,10 +224,14 @@ fn an_environment_names_the_engine_where_the_configuration_does_not() {
 }
 
 #[test]
-fn a_name_that_leads_nowhere_says_what_to_do() {
+fn names_are_for_a_ringway_in_a_container_of_the_engine() {
     let scene = Scene::new(&Service { keys: "", replicas: "count = 1\nreach = \"name\"" });
     let ringway = scene.stage.start();
-    await_failure(&ringway, "Server-1", "is Ringway's own container on network ringway-edge-web?");
+    await_failure(
+        &ringway,
+        "Server-1",
+        "reach = \"name\" is for a Ringway in a container of the engine at unix://",
+    );
     ringway.stop();
     scene.await_empty();
 }

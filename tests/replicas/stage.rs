@@ -61,8 +61,12 @@ impl Stage {
 
     /// Starts the program; it listens when this returns, its replicas need not.
     pub(crate) fn start(&self) -> Ringway {
-        let process =
-            Process::spawn(Command::new(PROGRAM).arg("run").arg("-c").arg(self.path("ringway.toml")));
+        self.start_by(&mut Command::new(PROGRAM))
+    }
+
+    /// The same by a command that becomes the program with the arguments that it is given.
+    pub(crate) fn start_by(&self, command: &mut Command) -> Ringway {
+        let process = Process::spawn(command.arg("run").arg("-c").arg(self.path("ringway.toml")));
         let address = |line: &str| -> SocketAddr {
             let line = process.line(line).unwrap_or_else(|said| panic!("the program ended:\n{said}"));
             line.rsplit("address=").next().unwrap().trim().parse().unwrap()

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::base::supervision::{OnExit, Supervision};
-use crate::config::{Config, DockerConfig, ProcessConfig, PullPolicy, ReplicasConfig};
+use crate::base::supervision::OnExit;
+use crate::config::{Config, DockerConfig, ProcessConfig, Reach, ReplicasConfig};
 use crate::provider::docker::{DockerHost, DockerPlan, DockerProvider, EngineLook};
 use crate::provider::process::{ProcessHost, ProcessPlan, ProcessProvider};
 use crate::provider::{Ending, Instance, InstanceId, IntendedPlace, Intent, Record};
@@ -187,7 +187,7 @@ impl Providers {
     fn process_provider(&mut self, service: &str) -> Result<&ProcessProvider, String> {
         let host = self.processes.as_ref().ok_or("there is no provider of processes")?;
         Ok(self.process.entry(service.into()).or_insert_with(|| {
-            ProcessProvider::new(host.clone(), ProcessPlan::new(service, left_over_process()))
+            ProcessProvider::new(host.clone(), ProcessPlan::new(service, ProcessConfig::default()))
         }))
     }
 
@@ -197,43 +197,10 @@ impl Providers {
             return Ok(());
         }
         let host = self.containers.as_mut().ok_or("there is no provider of containers")?;
-        let provider = host.provider_of(engine, DockerPlan::new(service, left_over_container()))?;
+        // No network is joined for what is only to be ended.
+        let left_over = DockerConfig { reach: Some(Reach::Address), ..DockerConfig::default() };
+        let provider = host.provider_of(engine, DockerPlan::new(service, left_over))?;
         self.old_docker.insert((service.into(), engine.into()), provider);
         Ok(())
-    }
-}
-
-/// What is left of the configuration of a service that is not in it any more.
-fn left_over_process() -> ProcessConfig {
-    ProcessConfig {
-        count: 0,
-        command: Box::default(),
-        environment: Box::default(),
-        directory: None,
-        user: None,
-        ports: None,
-        supervision: Supervision::default(),
-    }
-}
-
-/// The same of a service of containers.
-fn left_over_container() -> DockerConfig {
-    DockerConfig {
-        count: 0,
-        image: Box::default(),
-        port: 1,
-        command: Box::default(),
-        environment: Box::default(),
-        network: None,
-        labels: Box::default(),
-        memory: None,
-        cpu_thousandths: None,
-        user: None,
-        read_only: false,
-        volumes: Box::default(),
-        pull: PullPolicy::Never,
-        reach: None,
-        engine: None,
-        supervision: Supervision::default(),
     }
 }

@@ -9,6 +9,8 @@ use crate::provider::log_lines::harmless_line;
 pub(super) enum CallError {
     /// No connection came about: nothing was asked.
     Unreachable(String),
+    /// The two sides did not come to TLS with each other, so nothing was asked; with what to do.
+    Distrusted(String),
     /// No answer came in time. The engine may do what was asked all the same.
     TimedOut(Duration),
     /// The engine answered with an error.
@@ -46,6 +48,8 @@ pub(super) enum Step {
     Speak,
     /// To find or make the network.
     Network,
+    /// To put Ringway's own container on the network.
+    Join,
     /// To find the image.
     Image,
     /// To fetch the image.
@@ -67,6 +71,7 @@ impl Step {
         match self {
             Step::Speak => "answer",
             Step::Network => "look for the network",
+            Step::Join => "put Ringway's own container on the network",
             Step::Image => "look for the image",
             Step::Pull => "pull the image",
             Step::Create => "create the container",
@@ -87,7 +92,7 @@ pub(super) struct About<'a> {
     pub(super) image: &'a str,
     /// The name or id of the network.
     pub(super) network: &'a str,
-    /// The name of the container.
+    /// The name of the container, or the id of Ringway's own.
     pub(super) container: &'a str,
 }
 
@@ -96,6 +101,9 @@ pub(super) fn explain(error: &CallError, step: Step, about: &About<'_>) -> Strin
     let About { engine, .. } = about;
     match error {
         CallError::Unreachable(reason) => unreachable_engine(engine, reason),
+        CallError::Distrusted(words) => {
+            format!("the engine at {engine} cannot be used: {}", harmless_line(words))
+        }
         CallError::TimedOut(after) => {
             format!("the engine at {engine} did not {} within {} s", step.verb(), after.as_secs())
         }
@@ -123,11 +131,17 @@ fn refused(status: u16, message: &str, step: Step, about: &About<'_>) -> String 
     if says("no space left on device") || says("disk quota exceeded") {
         return format!("the engine's disk is full: {message}; free some space (docker system prune)");
     }
+    if says("http request to an https server") {
+        return format!(
+            "the engine at {} speaks TLS only at this port; set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of its ca.pem and of Ringway's cert.pem and key.pem",
+            about.engine
+        );
+    }
     match (step, status) {
         (Step::Create | Step::Image, 404) if says("no such image") || step == Step::Image => {
             format!("image {image} is not there: docker pull {image}, or write pull = \"missing\"")
         }
-        (Step::Create | Step::Start | Step::Network, 404) if says("network") => {
+        (Step::Create | Step::Start | Step::Network | Step::Join, 404) if says("network") => {
             format!("network {network} is not there: docker network create {network}")
         }
         (Step::Create, 409) if says("name") => match holder(message) {
@@ -136,6 +150,9 @@ fn refused(status: u16, message: &str, step: Step, about: &About<'_>) -> String 
             ),
             None => format!("the name {container} is taken: {message}; rename or remove what has it"),
         },
+        (Step::Join, _) => format!(
+            "the engine refuses to put Ringway's own container on network {network}: {message}; docker network connect {network} {container}, or write reach = \"address\""
+        ),
         (Step::Pull, _) => format!("image {image} cannot be pulled: {message}"),
         _ => format!("the engine refuses to {}: {message} (status {status})", step.verb()),
     }
@@ -223,8 +240,34 @@ mod tests {
                 "the engine refuses to start the container: OCI runtime create failed: exec: \"x\": not found (status 500)",
             ),
         ];
+        check(&cases);
+    }
+
+    #[test]
+    fn each_refusal_to_let_ringway_in_says_what_to_do() {
+        let cases = [
+            (
+                CallError::Distrusted("its certificate has expired; make a new one".into()),
+                Step::Speak,
+                "the engine at unix:///d.sock cannot be used: its certificate has expired; make a new one",
+            ),
+            (
+                refusal(400, "Client sent an HTTP request to an HTTPS server.\n"),
+                Step::Speak,
+                "speaks TLS only at this port; set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH",
+            ),
+            (
+                refusal(403, "no such path for you"),
+                Step::Join,
+                "on network back: no such path for you; docker network connect back ringway-edge-web-a-7, or write reach = \"address\"",
+            ),
+        ];
+        check(&cases);
+    }
+
+    fn check(cases: &[(CallError, Step, &str)]) {
         for (error, step, said) in cases {
-            let words = explain(&error, step, &ABOUT);
+            let words = explain(error, *step, &ABOUT);
             assert!(words.contains(said), "{words}");
             assert!(!words.contains('\n'), "{words}");
         }

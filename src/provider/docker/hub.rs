@@ -25,7 +25,7 @@ use crate::provider::ContainerId;
 const PING_EVERY: Duration = Duration::from_secs(2);
 /// Between two listings, which find what no event told.
 const LIST_EVERY: Duration = Duration::from_secs(10);
-/// The least time between two connections that were given up because events had been missed.
+/// The least time between two connections that were given up because events had been missed, or the stream had ended.
 const RENEW_AFTER: Duration = Duration::from_secs(1);
 
 /// What the task of an instance is told of its container.
@@ -150,7 +150,7 @@ impl Hub {
 enum Left {
     /// Nobody needs it any more.
     Closed,
-    /// Events were missed.
+    /// Events were missed, or may be.
     Renew,
     /// The engine is in trouble.
     Fault(String),
@@ -189,7 +189,10 @@ impl Task {
             match left {
                 Left::Closed => return,
                 Left::Renew => {
-                    tracing::debug!(engine = self.engine.address(), "events were missed: asked for again")
+                    tracing::debug!(
+                        engine = self.engine.address(),
+                        "events were missed, or may be: asked for again"
+                    )
                 }
                 Left::Fault(fault) => {
                     let pause = self.lose(fault);
@@ -262,6 +265,8 @@ impl Task {
                 },
                 event = next(&mut events) => match event {
                     Some(Ok((container, happening))) => self.tell(&container, happening),
+                    // What is between may end streams in which nothing was said for long: that is no fault of the engine's.
+                    _ if connected.elapsed() > RENEW_AFTER => return Left::Renew,
                     end => return self.lost(end),
                 },
                 answer = of(&mut listing) => {

@@ -14,7 +14,7 @@ use super::fault::{CallError, Step};
 use super::hub::Notice;
 use super::label;
 use super::listing::ContainerState;
-use super::surroundings::{Surroundings, Trouble};
+use super::surroundings::{Network, Surroundings, Trouble};
 use crate::config::PullPolicy;
 use crate::provider::{ContainerId, Ending, Instance, InstanceId, ProviderEvent, Record};
 
@@ -148,7 +148,7 @@ impl Life {
         if surroundings.plan.pull() == PullPolicy::Always {
             surroundings.pull().await?;
         }
-        let container = self.create(&network).await?;
+        let container = self.create(&network.id).await?;
         // Before the start, so that the end of one that ends at once is heard.
         surroundings.hub.watch(&container, notices);
         if let Err(error) = surroundings.hub.engine.start(&container).await {
@@ -160,7 +160,7 @@ impl Life {
     }
 
     /// Looks at a container that was started, or found.
-    async fn look_up(&self, container: &ContainerId, network: &str) -> Result<Up, Down> {
+    async fn look_up(&self, container: &ContainerId, network: &Network) -> Result<Up, Down> {
         let surroundings = &*self.surroundings;
         let down = |why| Down { why, container: Some(container.clone()) };
         let troubled =

@@ -29,10 +29,13 @@ mod hub;
 mod label;
 mod life;
 mod listing;
+mod membership;
+mod own_container;
 mod owner;
 mod plan;
 mod reconnect;
 mod surroundings;
+mod tls;
 mod transport;
 mod version;
 
@@ -52,30 +55,35 @@ use self::endpoint::Endpoint;
 use self::engine::Engine;
 use self::hub::Hub;
 use self::life::{Life, Report};
+use self::membership::Membership;
+use self::own_container::signs_of_process;
 use self::owner::Owner;
 use self::surroundings::Surroundings;
 use super::{Ending, Instance, InstanceId, IntendedPlace, Intent, ProviderEvent};
 use crate::base::engine_address::EngineAddress;
 use crate::base::supervision::OnExit;
-use crate::config::Reach;
 
 /// How long Ringway's end waits until what has ended is also removed.
 const CLOSE: Duration = Duration::from_secs(10);
-/// What stands in the root of a container's file system, for Docker and for Podman.
-const CONTAINER_MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
 
 /// What the docker providers of all services of one Ringway have in common.
 #[derive(Debug)]
 pub struct DockerHost {
     owner: Owner,
     environment: EngineEnvironment,
-    reach: Reach,
     events: mpsc::UnboundedSender<ProviderEvent>,
-    hubs: BTreeMap<EngineAddress, Hub>,
+    engines: BTreeMap<EngineAddress, Watched>,
     stopping: watch::Sender<bool>,
     /// Tasks that report an end hold one of these until all of it is removed.
     under_way: mpsc::Sender<()>,
     all_over: mpsc::Receiver<()>,
+}
+
+/// One engine.
+#[derive(Clone, Debug)]
+struct Watched {
+    hub: Hub,
+    membership: Arc<Membership>,
 }
 
 /// How an engine is, for the operator's eyes.
@@ -107,14 +115,12 @@ impl DockerHost {
             Some(name) => Owner::named(name),
             None => Owner::of_directory(state_directory)?,
         };
-        let is_contained = CONTAINER_MARKS.iter().any(|mark| Path::new(mark).exists());
         let (under_way, all_over) = mpsc::channel(1);
         Ok(DockerHost {
             owner,
             environment,
-            reach: if is_contained { Reach::Name } else { Reach::Address },
             events,
-            hubs: BTreeMap::new(),
+            engines: BTreeMap::new(),
             stopping: watch::Sender::new(false),
             under_way,
             all_over,
@@ -141,17 +147,9 @@ impl DockerHost {
     }
 
     fn provider_at(&mut self, endpoint: &Endpoint, plan: DockerPlan) -> Result<DockerProvider, String> {
-        let hub = match self.hubs.get(&endpoint.address) {
-            Some(hub) => hub.clone(),
-            None => {
-                let hub = Hub::start(Engine::new(endpoint, self.owner.clone())?, random()? as u64);
-                self.hubs.insert(endpoint.address.clone(), hub.clone());
-                hub
-            }
-        };
-        let reach = plan.config().reach.unwrap_or(self.reach);
+        let Watched { hub, membership } = self.watched(endpoint)?;
         let on_exit = plan.config().supervision.on_exit;
-        let surroundings = Surroundings::new(hub, plan, reach, self.stopping.subscribe());
+        let surroundings = Surroundings::new(hub, plan, membership, self.stopping.subscribe());
         Ok(DockerProvider {
             surroundings: Arc::new(surroundings),
             on_exit,
@@ -162,10 +160,21 @@ impl DockerHost {
         })
     }
 
+    fn watched(&mut self, endpoint: &Endpoint) -> Result<Watched, String> {
+        if let Some(watched) = self.engines.get(&endpoint.address) {
+            return Ok(watched.clone());
+        }
+        let hub = Hub::start(Engine::new(endpoint, self.owner.clone())?, random()? as u64);
+        let membership = Arc::new(Membership::new(hub.engine.clone(), signs_of_process()));
+        let watched = Watched { hub, membership };
+        self.engines.insert(endpoint.address.clone(), watched.clone());
+        Ok(watched)
+    }
+
     /// How the engines are.
     pub fn looks(&self) -> Vec<EngineLook> {
-        let look = |(address, hub): (&EngineAddress, &Hub)| {
-            let look = hub.look();
+        let look = |(address, watched): (&EngineAddress, &Watched)| {
+            let look = watched.hub.look();
             EngineLook {
                 address: address.to_string(),
                 version: look.version.map(|version| version.to_string()),
@@ -173,7 +182,7 @@ impl DockerHost {
                 fault: look.fault.clone(),
             }
         };
-        self.hubs.iter().map(look).collect()
+        self.engines.iter().map(look).collect()
     }
 
     /// Ringway is about to stop: from now on nothing waits for an engine that does not answer.
@@ -183,13 +192,15 @@ impl DockerHost {
 
     /// Waits until what has ended is removed, and takes the networks away that nothing is on any more.
     pub async fn close(self) {
-        let DockerHost { hubs, under_way, mut all_over, .. } = self;
+        let DockerHost { engines, under_way, mut all_over, .. } = self;
         drop(under_way);
         let clear = async {
             // Nothing is ever sent: it ends with the last sender.
             let _ = all_over.recv().await;
-            for hub in hubs.values().filter(|hub| hub.look().fault.is_none()) {
-                remove_networks(&hub.engine).await;
+            for Watched { hub, membership } in engines.values() {
+                if hub.look().fault.is_none() {
+                    remove_networks(&hub.engine, membership).await;
+                }
             }
         };
         if tokio::time::timeout(CLOSE, clear).await.is_err() {
@@ -198,9 +209,12 @@ impl DockerHost {
     }
 }
 
-/// Those that containers are on stay: the engine refuses to remove them.
-async fn remove_networks(engine: &Engine) {
+/// Those that others than Ringway's own container are on stay: the engine refuses to remove them.
+async fn remove_networks(engine: &Engine, membership: &Membership) {
     for (id, name) in engine.own_networks().await.unwrap_or_default() {
+        if let Err(error) = membership.leave_if_last(&id).await {
+            tracing::debug!(network = %name, ?error, "Ringway's own container stays on the network");
+        }
         match engine.remove_network(&id).await {
             Ok(()) => tracing::info!(network = %name, "network removed"),
             Err(error) => tracing::debug!(network = %name, ?error, "network stays"),

@@ -5,7 +5,6 @@
 //! not tell when the engine has begun to listen, which has to be before the containers are listed.
 
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -22,12 +21,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::endpoint::Endpoint;
+use super::tls::Tls;
 use super::version::ApiVersion;
 use crate::base::engine_address::EngineAddress;
 
@@ -49,7 +45,7 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How to reach one engine.
 pub(super) struct Transport {
     address: EngineAddress,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Tls>,
     /// The version that was agreed on; none before that.
     spoken: ArcSwapOption<ApiVersion>,
     /// How often the engine has begun to send events.
@@ -61,11 +57,7 @@ impl Transport {
     /// When certificates cannot be read, in words for the operator.
     pub(super) fn new(endpoint: &Endpoint) -> Result<Self, String> {
         let tls = match (&endpoint.certificates, &endpoint.address) {
-            (Some(folder), EngineAddress::Tcp { host, .. }) => {
-                let name = ServerName::try_from(host.to_string())
-                    .map_err(|_| format!("'{host}' is no name that a certificate can have"))?;
-                Some((connector(folder)?, name))
-            }
+            (Some(folder), EngineAddress::Tcp { host, .. }) => Some(Tls::new(folder, host)?),
             _ => None,
         };
         Ok(Transport {
@@ -79,6 +71,11 @@ impl Transport {
     /// The engine.
     pub(super) fn address(&self) -> &EngineAddress {
         &self.address
+    }
+
+    /// The version that was agreed on.
+    pub(super) fn spoken(&self) -> Option<ApiVersion> {
+        self.spoken.load().as_deref().copied()
     }
 
     /// From now on all paths carry this version; with `None` no version.
@@ -116,7 +113,12 @@ impl Transport {
                 None => Ok(connection.await),
             };
         });
-        let answer = sender.send_request(self.addressed(request)).await?;
+        let answer = sender.send_request(self.addressed(request)).await.map_err(|error| {
+            match self.tls.as_ref().and_then(|tls| tls.fault(&error)) {
+                Some(fault) => Error::IOError { err: io::Error::other(fault) },
+                None => error.into(),
+            }
+        })?;
         if kind == Kind::Events && answer.status().is_success() {
             self.listening.send_modify(|count| *count += 1);
         }
@@ -145,7 +147,7 @@ impl Transport {
                 let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
                 match &self.tls {
-                    Some((tls, name)) => Ok(Box::new(tls.connect(name.clone(), stream).await?)),
+                    Some(tls) => Ok(Box::new(tls.greet(stream).await?)),
                     None => Ok(Box::new(stream)),
                 }
             }
@@ -255,34 +257,6 @@ impl AsyncWrite for Bounded {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
-}
-
-/// TLS with the folder's authority only, and its certificate if there is one: as the engine's own tools do it.
-fn connector(folder: &Path) -> Result<TlsConnector, String> {
-    let authority = folder.join("ca.pem");
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&authority)? {
-        roots.add(certificate).map_err(|error| format!("{}: {error}", authority.display()))?;
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS: {error}"))?
-        .with_root_certificates(roots);
-    let (own, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    let config = if own.exists() || key.exists() {
-        let key_of = |error| format!("{}: {error}", key.display());
-        let key = PrivateKeyDer::from_pem_file(&key).map_err(key_of)?;
-        let refused = |error| format!("{}: {error}", own.display());
-        builder.with_client_auth_cert(certificates(&own)?, key).map_err(refused)?
-    } else {
-        builder.with_no_client_auth()
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let of_path = |error| format!("{}: {error}; DOCKER_CERT_PATH says where it is", path.display());
-    CertificateDer::pem_file_iter(path).map_err(of_path)?.collect::<Result<Vec<_>, _>>().map_err(of_path)
 }
 
 #[cfg(test)]

@@ -14,6 +14,15 @@ pub(super) struct ApiVersion {
 const OLDEST: ApiVersion = ApiVersion { major: 1, minor: 41 };
 /// The newest one that is spoken; newer engines speak it as well.
 const NEWEST: ApiVersion = ApiVersion { major: 1, minor: 53 };
+/// Since which a container can be put on a network without being led elsewhere over it (`GwPriority`): Docker 28 has it.
+const GATEWAY_PRIORITY: ApiVersion = ApiVersion { major: 1, minor: 48 };
+
+impl ApiVersion {
+    /// Whether it knows priorities among the gateways of a container.
+    pub(super) fn has_gateway_priority(self) -> bool {
+        self >= GATEWAY_PRIORITY
+    }
+}
 
 /// The newest version that both sides speak. `offered` and `least` are what the engine says of itself; engines that say
 /// nothing of `least` speak every older version.

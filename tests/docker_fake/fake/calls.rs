@@ -94,6 +94,9 @@ impl Call {
             ("POST", ["images", "create"]) => self.pull(world),
             ("GET", ["networks"]) => self.networks(world),
             ("POST", ["networks", "create"]) => self.create_network(world),
+            ("GET", ["networks", id]) => world.network(id),
+            ("POST", ["networks", id, "connect"]) => world.connect(id, &self.body),
+            ("POST", ["networks", id, "disconnect"]) => world.disconnect(id, &self.body),
             ("DELETE", ["networks", id]) => remove_network(world, id),
             _ => Answer::refusal(404, "page not found"),
         }
@@ -210,10 +213,7 @@ impl Call {
 }
 
 fn remove_network(world: &mut World, id: &str) -> Answer {
-    let is_on = |container: &super::container::Container| {
-        container.is_up() && container.body["HostConfig"]["NetworkMode"] == *id
-    };
-    if world.containers.iter().any(is_on) {
+    if world.containers.iter().any(|container| container.is_on(id)) {
         return Answer::refusal(403, "error while removing network: it has active endpoints");
     }
     world.networks.retain(|(known, ..)| known != id);

@@ -50,6 +50,8 @@ pub(crate) struct Container {
     /// A kill that comes into effect when it is thawed.
     pub(super) is_dying: bool,
     pub(super) address: SocketAddr,
+    /// The networks that it was put on after it was made.
+    pub(crate) joined: Vec<String>,
     pub(super) paused: watch::Sender<bool>,
     pub(super) server: Option<JoinHandle<()>>,
 }
@@ -71,8 +73,30 @@ impl Container {
         self.labels.get("ringway.replica").map_or("", String::as_str)
     }
 
-    fn network(&self) -> String {
-        self.body["HostConfig"]["NetworkMode"].as_str().unwrap_or("bridge").to_owned()
+    /// The network that it was made on.
+    fn network(&self) -> &str {
+        self.body["HostConfig"]["NetworkMode"].as_str().unwrap_or("bridge")
+    }
+
+    /// Whether it is on the network with this id.
+    pub(super) fn is_on(&self, network: &str) -> bool {
+        self.is_up() && (self.network() == network || self.joined.iter().any(|joined| joined == network))
+    }
+
+    /// Each is called by its id, but for those that every engine has.
+    fn networks(&self) -> Value {
+        let address = if self.is_up() { self.address.ip().to_string() } else { String::new() };
+        let mut networks = match self.network() {
+            machines @ ("host" | "none") => {
+                json!({ machines: { "NetworkID": "c".repeat(64), "IPAddress": "" } })
+            }
+            _ => json!({ "bridge": { "NetworkID": "b".repeat(64), "IPAddress": "127.0.0.254" } }),
+        };
+        let own = Some(self.network()).filter(|name| name.len() == 64);
+        for id in own.into_iter().chain(self.joined.iter().map(String::as_str)) {
+            networks[id] = json!({ "NetworkID": id, "IPAddress": address });
+        }
+        networks
     }
 
     pub(super) fn summary(&self) -> Value {
@@ -83,8 +107,6 @@ impl Container {
     }
 
     pub(super) fn inspection(&self) -> Value {
-        let address = if self.is_up() { self.address.ip().to_string() } else { String::new() };
-        let network = self.network();
         json!({
             "Id": self.id, "Name": format!("/{}", self.name), "Created": "2026-01-01T00:00:00Z",
             "State": {
@@ -92,10 +114,8 @@ impl Container {
                 "OOMKilled": self.out_of_memory, "ExitCode": self.exit_code, "Error": "", "Pid": 1,
             },
             "Config": { "Image": self.image, "Labels": self.labels },
-            "NetworkSettings": { "Networks": {
-                "bridge": { "NetworkID": "b".repeat(64), "IPAddress": "127.0.0.254" },
-                network.clone(): { "NetworkID": network, "IPAddress": address },
-            } },
+            "HostConfig": { "NetworkMode": self.network() },
+            "NetworkSettings": { "Networks": self.networks() },
         })
     }
 

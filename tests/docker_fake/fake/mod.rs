@@ -5,6 +5,7 @@ mod answer;
 mod calls;
 mod container;
 mod events;
+mod own_container;
 mod world;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::container::{Container, State};
 use super::events::Events;
+use super::own_container::OwnContainer;
 
 /// The engine's thread shares it among its connections.
 #[derive(Default)]
@@ -54,6 +55,8 @@ pub(crate) struct World {
     /// Starts under way, and the most there were.
     pub(crate) starting: usize,
     pub(crate) starting_max: usize,
+    /// The container that the program runs in.
+    pub(super) own: Option<OwnContainer>,
     made: u64,
     addresses: [u8; 2],
 }
@@ -74,6 +77,7 @@ impl Default for World {
             calls: Vec::new(),
             starting: 0,
             starting_max: 0,
+            own: None,
             made: 0,
             addresses: [process, COUNT.fetch_add(1, Ordering::Relaxed)],
         }
@@ -155,10 +159,12 @@ impl World {
             log: Vec::new(),
             is_dying: false,
             address: SocketAddr::from((self.free_address(), port.unwrap_or(1))),
+            joined: Vec::new(),
             paused: watch::Sender::new(false),
             server: None,
         });
         self.tell(&id, "create", json!({}));
+        self.tell_names();
         id
     }
 

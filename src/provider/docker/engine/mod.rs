@@ -1,5 +1,7 @@
 //! The calls to one engine, each with a deadline, and their answers as values that are checked.
 
+mod networks;
+
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::future::poll_fn;
@@ -13,11 +15,11 @@ use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary,
-    ContainerSummaryStateEnum, EndpointSettings, EventMessage, NetworkCreateRequest,
+    ContainerSummaryStateEnum, EndpointSettings, EventMessage,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptions, EventsOptions, InspectContainerOptions, KillContainerOptions,
-    ListContainersOptions, ListNetworksOptions, LogsOptions, RemoveContainerOptions, StartContainerOptions,
+    ListContainersOptions, LogsOptions, RemoveContainerOptions, StartContainerOptions,
 };
 use futures_core::Stream;
 use tokio::sync::Semaphore;
@@ -30,6 +32,7 @@ use super::fault::CallError;
 use super::label::{self, Labels};
 use super::listing::{ContainerState, Listed};
 use super::owner::Owner;
+use super::tls::TlsFault;
 use super::transport::Transport;
 use super::version::{self, ApiVersion};
 use crate::provider::log_lines::last_lines;
@@ -69,6 +72,8 @@ pub(super) struct Inspected {
     /// How it ended, if it did.
     pub(super) exit: Exit,
     pub(super) attachments: Vec<Attachment>,
+    /// How it came to its network, as it was asked for: a name, `host`, `container:` with an id.
+    pub(super) network_mode: Box<str>,
 }
 
 /// The events of an owner's containers.
@@ -257,61 +262,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Ids and names of all networks whose name contains `name`, or whose id does.
-    pub(super) async fn networks(&self, name: &str) -> Result<Vec<(Box<str>, Box<str>)>, CallError> {
-        let mut networks = self.networks_where(filters("name", name)).await?;
-        if networks.iter().all(|(_, found)| **found != *name) {
-            networks.extend(self.networks_where(filters("id", name)).await?);
-        }
-        Ok(networks)
-    }
-
-    /// Ids and names of the owner's own networks.
-    pub(super) async fn own_networks(&self) -> Result<Vec<(Box<str>, Box<str>)>, CallError> {
-        self.networks_where(filters("label", &label::filter(&self.owner))).await
-    }
-
-    async fn networks_where(
-        &self,
-        filters: HashMap<String, Vec<String>>,
-    ) -> Result<Vec<(Box<str>, Box<str>)>, CallError> {
-        let by_label = filters.contains_key("label");
-        let options = ListNetworksOptions { filters: Some(filters) };
-        let networks = within(CALL, self.docker.list_networks(Some(options))).await?;
-        let is_own = |labels: Option<HashMap<String, String>>| {
-            labels.as_ref().and_then(Labels::read).is_some_and(|labels| labels.owner == self.owner.label)
-        };
-        let named = networks.into_iter().filter_map(|network| {
-            // Not by the filter alone: what is removed has to be ours.
-            if by_label && !is_own(network.labels) {
-                return None;
-            }
-            Some((id_of(&network.id?)?, network.name?.into()))
-        });
-        Ok(named.collect())
-    }
-
-    /// Makes a network of the owner's own.
-    pub(super) async fn create_network(
-        &self,
-        name: &str,
-        labels: HashMap<String, String>,
-    ) -> Result<Box<str>, CallError> {
-        let request = NetworkCreateRequest {
-            name: name.to_owned(),
-            driver: Some("bridge".to_owned()),
-            labels: Some(labels),
-            ..NetworkCreateRequest::default()
-        };
-        let made = self.call(self.docker.create_network(request)).await?;
-        id_of(&made.id).ok_or_else(|| CallError::Broken("no id of a network".to_owned()))
-    }
-
-    /// Removes a network; the engine refuses that while containers are on it.
-    pub(super) async fn remove_network(&self, id: &str) -> Result<(), CallError> {
-        self.call(self.docker.remove_network(id)).await
-    }
-
     /// A call that waits its turn among those about single containers; its time begins with its turn.
     async fn call<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, CallError> {
         // It is never closed.
@@ -333,7 +283,10 @@ fn call_error(error: Error) -> CallError {
             CallError::Refused { status: status_code, message }
         }
         // Only a connection that did not come about is told so.
-        Error::IOError { err } => CallError::Unreachable(err.to_string()),
+        Error::IOError { err } => match err.get_ref().and_then(|within| within.downcast_ref()) {
+            Some(TlsFault(words)) => CallError::Distrusted(words.clone()),
+            None => CallError::Unreachable(err.to_string()),
+        },
         Error::RequestTimeoutError => CallError::TimedOut(CALL),
         other => {
             let mut words = other.to_string();
@@ -403,6 +356,7 @@ fn inspected(found: ContainerInspectResponse) -> Option<Inspected> {
         state,
         exit,
         attachments: networks.into_iter().filter_map(attachment).collect(),
+        network_mode: found.host_config.and_then(|host| host.network_mode).unwrap_or_default().into(),
     })
 }
 
