@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
 mod adoption;
+#[path = "../shared/containers.rs"]
+mod containers;
 mod ends;
 mod engine_faults;
 #[allow(dead_code, reason = "the tests look at parts of it")]

@@ -1,0 +1,177 @@
+//! An engine of a test's own, to be stopped, killed and frozen without harm to anybody else.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Child, Command, Stdio, id};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tempfile::TempDir;
+
+use crate::docker::Docker;
+use crate::harness::clock::poll;
+use crate::harness::engines::skip;
+
+/// An engine. It ends with its value, and with it all that it ran.
+#[derive(Debug)]
+pub(crate) struct OwnEngine {
+    pub(crate) docker: Docker,
+    /// Tells it from others: its networks and its containers do not meet theirs.
+    number: u32,
+    process: Option<Child>,
+    /// What holds the containers, apart from the engine as on servers: it and they outlive an engine that is killed.
+    containerd: Child,
+    /// Below the system's folder for such, since the paths of sockets are short.
+    folder: TempDir,
+}
+
+impl OwnEngine {
+    /// Starts one, with the image; says why not where that cannot be.
+    ///
+    /// # Panics
+    /// Where it cannot be, when no test may be skipped.
+    pub(crate) fn start() -> Option<OwnEngine> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        if let Some(reason) = refusal() {
+            skip("an engine that may be ended", &reason);
+            return None;
+        }
+        let folder = TempDir::with_prefix("ringway-engine-").expect("a folder");
+        let docker = Docker { host: format!("unix://{}", folder.path().join("docker.sock").display()) };
+        let number = id() % 16 * 16 + COUNT.fetch_add(1, Ordering::Relaxed) % 16;
+        let containerd = containerd(folder.path());
+        let mut engine = OwnEngine { docker, number, process: None, containerd, folder };
+        engine.come_up();
+        engine.docker.make_image();
+        Some(engine)
+    }
+
+    /// Starts its process and waits until it answers.
+    pub(crate) fn come_up(&mut self) {
+        self.spawn();
+        poll("the engine to answer", || self.docker.attempt(&["version"]).ok());
+    }
+
+    /// Its firewall, its bridge and its networks stay away from those of the machine's engine.
+    fn spawn(&mut self) {
+        let path = |name: &str| self.folder.path().join(name);
+        let child = Command::new("dockerd")
+            .args(["--host", &self.docker.host, "--log-level", "warn"])
+            .args(["--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
+            .arg(format!("--default-address-pool=base=10.213.{}.0/24,size=28", self.number))
+            .arg("--containerd")
+            .arg(path("containerd.sock"))
+            .arg("--data-root")
+            .arg(path("data"))
+            .arg("--exec-root")
+            .arg(path("exec"))
+            .arg("--pidfile")
+            .arg(path("pid"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_in(self.folder.path()))
+            .spawn();
+        self.process = Some(child.expect("an engine"));
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("an engine");
+        kill_process(Pid::from_child(process), signal).expect("the engine is there");
+    }
+
+    /// Ends it in order, and its containers with it.
+    pub(crate) fn stop(&mut self) {
+        self.signal(Signal::TERM);
+        self.await_end();
+    }
+
+    /// Ends it so that it can do nothing any more.
+    pub(crate) fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.await_end();
+    }
+
+    /// Waits until its process has ended.
+    pub(crate) fn await_end(&mut self) {
+        self.process.take().expect("an engine").wait().expect("a child");
+    }
+
+    fn sweep(&mut self) {
+        if self.process.is_none() {
+            // What a killed engine left running, only an engine can end.
+            self.spawn();
+        } else {
+            self.signal(Signal::CONT);
+        }
+        poll("the engine to answer", || self.docker.attempt(&["version"]).ok());
+        let containers = self.docker.lines(&["ps", "--all", "--quiet"]);
+        if !containers.is_empty() {
+            let ids: Vec<&str> = containers.iter().map(String::as_str).collect();
+            self.docker.run(&[&["rm", "--force"][..], &ids].concat());
+        }
+        // Their bridges are the machine's.
+        self.docker.run(&["network", "prune", "--force"]);
+        self.stop();
+        kill_process(Pid::from_child(&self.containerd), Signal::TERM).expect("it is there");
+        self.containerd.wait().expect("a child");
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let folder = self.folder.path().display().to_string();
+        let paths = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        for path in paths.filter(|path| path.starts_with(&folder)) {
+            let _ = Command::new("umount").args(["--lazy", path]).status();
+        }
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        let swept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.sweep()));
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        if swept.is_err() || std::thread::panicking() {
+            println!("the engine wrote:\n{log}");
+        }
+    }
+}
+
+/// Its interfaces are those that an engine needs: the others would open ports.
+fn containerd(folder: &Path) -> Child {
+    let path = |name: &str| folder.join(name);
+    let config = format!(
+        "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+         [plugins.\"io.containerd.internal.v1.opt\"]\npath = \"{}\"\n",
+        path("opt").display()
+    );
+    fs::write(path("containerd.toml"), config).expect("a file");
+    let mut command = Command::new("containerd");
+    for (option, name) in [
+        ("--config", "containerd.toml"),
+        ("--address", "containerd.sock"),
+        ("--root", "containerd"),
+        ("--state", "tasks"),
+    ] {
+        command.arg(option).arg(path(name));
+    }
+    let child = command.args(["--log-level", "error"]).stdin(Stdio::null()).stdout(Stdio::null());
+    let child = child.stderr(log_in(folder)).spawn().expect("what holds containers");
+    poll("what holds containers", || path("containerd.sock").exists().then_some(()));
+    child
+}
+
+/// Both write to one file, which a failed test shows.
+fn log_in(folder: &Path) -> File {
+    File::options().create(true).append(true).open(folder.join("log")).expect("a log")
+}
+
+/// Why there can be no such engine here.
+fn refusal() -> Option<String> {
+    if !geteuid().is_root() {
+        return Some("only root can start one".to_owned());
+    }
+    let is_missing = |program: &&str| {
+        let found =
+            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        found.is_err()
+    };
+    let missing = ["dockerd", "containerd"].into_iter().find(is_missing)?;
+    Some(format!("there is no {missing}"))
+}
