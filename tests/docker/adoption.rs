@@ -46,7 +46,8 @@ fn strays_are_removed_and_foreign_containers_are_not_touched() {
     let run = |owner: &str, name: &str| {
         let labels = ["--label", "ringway.service=web", "--label", "ringway.replica=Server-1"];
         let (owner, nonce) = (label(owner), "ringway.nonce=0123456789abcdef0123456789abcdef");
-        let front = ["run", "--detach", "--name", name, "--label", &owner, "--label", nonce];
+        let front =
+            ["run", "--detach", "--network", "none", "--name", name, "--label", &owner, "--label", nonce];
         scene.docker.run(&[&front[..], &labels, &[image(), "worker", "echo"]].concat())
     };
     let stray = run(&scene.name, &format!("{}-stray", scene.name));

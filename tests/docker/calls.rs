@@ -1,7 +1,6 @@
 //! System A's control calls, and the end of the program.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -90,6 +89,15 @@ fn ten_replicas_start_together() {
     let together = watch.elapsed();
     println!("ten containers: {one_by_one:?} one by one, {together:?} with one call");
     assert_eq!(names.len(), 10);
-    assert!(together < one_by_one.max(Duration::from_secs(1)), "{together:?}, one by one {one_by_one:?}");
+    // How much time that saves is the machine's matter; that they do not wait for each other is not.
+    let of_all = |format: &str| {
+        let ids: Vec<String> = scene.containers().into_values().flatten().collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        scene.docker.lines(&[&["inspect", "--format", format][..], &ids].concat())
+    };
+    let (made, started) = (of_all("{{.Created}}"), of_all("{{.State.StartedAt}}"));
+    let first = started.iter().min().unwrap();
+    let before = made.iter().filter(|made| *made < first).count();
+    assert!(before >= 3, "{before} of ten were made before the first had started: {made:?} {started:?}");
     ringway.stop();
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::containers::{Service, THREE};
+use crate::crowd::{Seen, under_load};
 use crate::harness::clock::{Stopwatch, poll};
-use crate::harness::crowd::{Seen, under_load};
 use crate::scene::Scene;
 use crate::stage::Ringway;
 

@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::containers::{Service, THREE};
+use crate::crowd::{Seen, under_load};
 use crate::harness::clock::{Stopwatch, pause, poll};
-use crate::harness::crowd::{Seen, under_load};
 use crate::own_engine::OwnEngine;
 use crate::scene::Scene;
 use crate::stage::Ringway;
@@ -35,8 +35,8 @@ fn await_any_active(ringway: &Ringway) {
     });
 }
 
-fn with_engine(act: impl FnOnce(&Scene, &Ringway, &mut OwnEngine) -> Seen) {
-    let Some(mut engine) = OwnEngine::start() else { return };
+fn with_engine(live_restore: bool, act: impl FnOnce(&Scene, &Ringway, &mut OwnEngine) -> Seen) {
+    let Some(mut engine) = OwnEngine::start(live_restore) else { return };
     let scene = Scene::at(engine.docker.clone(), &PLAIN);
     let ringway = scene.start(&THREE);
     let seen = act(&scene, &ringway, &mut engine);
@@ -53,7 +53,7 @@ fn with_engine(act: impl FnOnce(&Scene, &Ringway, &mut OwnEngine) -> Seen) {
 
 #[test]
 fn an_engine_that_is_restarted_takes_its_containers_with_it_and_they_come_back() {
-    with_engine(|scene, ringway, engine| {
+    with_engine(false, |scene, ringway, engine| {
         let before = scene.containers();
         let seen = under_load(ringway.http, CLIENTS, || {
             let watch = Stopwatch::start();
@@ -79,11 +79,12 @@ fn an_engine_that_is_restarted_takes_its_containers_with_it_and_they_come_back()
 
 #[test]
 fn an_engine_that_is_killed_and_started_again_doubles_nothing() {
-    with_engine(|scene, ringway, engine| {
+    with_engine(false, |scene, ringway, engine| {
         let before = scene.containers();
         let seen = under_load(ringway.http, CLIENTS, || {
             let watch = Stopwatch::start();
-            engine.kill();
+            engine.signal(Signal::KILL);
+            engine.await_end();
             let fault = await_fault(ringway);
             println!("the engine's death was noticed after {:?}: {fault}", watch.elapsed());
             let up = THREE.iter().filter(|name| ringway.replica(0, name).unwrap()["up"] == true).count();
@@ -104,8 +105,30 @@ fn an_engine_that_is_killed_and_started_again_doubles_nothing() {
 }
 
 #[test]
+fn an_engine_that_leaves_its_containers_running_costs_no_client_an_answer() {
+    with_engine(true, |scene, ringway, engine| {
+        let before = scene.containers();
+        let seen = under_load(ringway.http, CLIENTS, || {
+            for signal in [Signal::TERM, Signal::KILL] {
+                engine.signal(signal);
+                engine.await_end();
+                await_fault(ringway);
+                engine.come_up();
+                await_no_fault(ringway);
+            }
+        });
+        assert_eq!(scene.containers(), before, "they are the same ones");
+        assert_eq!(seen.failed(), 0, "{seen:?}");
+        // Their ends are heard of again.
+        scene.docker.run(&["kill", &before["Server-1"][0]]);
+        scene.await_replaced(ringway, "Server-1", &before["Server-1"][0]);
+        seen
+    });
+}
+
+#[test]
 fn an_engine_that_hangs_is_told_of_and_costs_no_client_an_answer() {
-    with_engine(|scene, ringway, engine| {
+    with_engine(false, |scene, ringway, engine| {
         let before = scene.containers();
         let seen = under_load(ringway.http, CLIENTS, || {
             let watch = Stopwatch::start();

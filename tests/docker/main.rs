@@ -8,6 +8,8 @@ mod adoption;
 mod calls;
 #[path = "../shared/containers.rs"]
 mod containers;
+#[path = "../shared/crowd.rs"]
+mod crowd;
 mod cycles;
 mod deaths;
 mod docker;

@@ -19,6 +19,8 @@ pub(crate) struct OwnEngine {
     /// Tells it from others: its networks and its containers do not meet theirs.
     number: u32,
     process: Option<Child>,
+    /// Whether its containers go on without it.
+    live_restore: bool,
     /// What holds the containers, apart from the engine as on servers: it and they outlive an engine that is killed.
     containerd: Child,
     /// Below the system's folder for such, since the paths of sockets are short.
@@ -30,7 +32,7 @@ impl OwnEngine {
     ///
     /// # Panics
     /// Where it cannot be, when no test may be skipped.
-    pub(crate) fn start() -> Option<OwnEngine> {
+    pub(crate) fn start(live_restore: bool) -> Option<OwnEngine> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if let Some(reason) = refusal() {
             skip("an engine that may be ended", &reason);
@@ -40,7 +42,7 @@ impl OwnEngine {
         let docker = Docker { host: format!("unix://{}", folder.path().join("docker.sock").display()) };
         let number = id() % 16 * 16 + COUNT.fetch_add(1, Ordering::Relaxed) % 16;
         let containerd = containerd(folder.path());
-        let mut engine = OwnEngine { docker, number, process: None, containerd, folder };
+        let mut engine = OwnEngine { docker, number, process: None, live_restore, containerd, folder };
         engine.come_up();
         engine.docker.make_image();
         Some(engine)
@@ -61,6 +63,7 @@ impl OwnEngine {
             .arg(format!("--default-address-pool=base=10.213.{}.0/24,size=28", self.number))
             .arg("--containerd")
             .arg(path("containerd.sock"))
+            .arg(format!("--live-restore={}", self.live_restore))
             .arg("--data-root")
             .arg(path("data"))
             .arg("--exec-root")
@@ -77,18 +80,6 @@ impl OwnEngine {
     pub(crate) fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("an engine");
         kill_process(Pid::from_child(process), signal).expect("the engine is there");
-    }
-
-    /// Ends it in order, and its containers with it.
-    pub(crate) fn stop(&mut self) {
-        self.signal(Signal::TERM);
-        self.await_end();
-    }
-
-    /// Ends it so that it can do nothing any more.
-    pub(crate) fn kill(&mut self) {
-        self.signal(Signal::KILL);
-        self.await_end();
     }
 
     /// Waits until its process has ended.
@@ -111,7 +102,8 @@ impl OwnEngine {
         }
         // Their bridges are the machine's.
         self.docker.run(&["network", "prune", "--force"]);
-        self.stop();
+        self.signal(Signal::TERM);
+        self.await_end();
         kill_process(Pid::from_child(&self.containerd), Signal::TERM).expect("it is there");
         self.containerd.wait().expect("a child");
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();

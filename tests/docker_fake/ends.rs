@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fake::State;
+use crate::fake::{Fault, State};
 use crate::harness::clock::{Stopwatch, poll};
 use crate::scene::{QUICK, RARE, Scene, Service, THREE, await_failure};
 
@@ -35,6 +35,22 @@ fn a_death_is_known_by_its_event_and_the_replacement_keeps_the_name() {
     scene.await_running(&THREE);
     scene.await_world("the dead container's removal", move |world| world.container(&victim).is_none());
     assert_eq!((0..60).map(of_key).collect::<Vec<_>>(), before);
+    ringway.stop();
+}
+
+#[test]
+fn the_last_words_of_one_that_died_are_waited_for() {
+    let scene = Scene::new(&Service { keys: RARE, replicas: "count = 1" });
+    let ringway = scene.start(&["Server-1"]);
+    // As engines do that are busy with clearing it away: its inspection, and its log.
+    scene.fail("GET /containers/", 2, Fault::Slow(Duration::from_millis(500)));
+    scene.fake.with(|world| {
+        let id = world.only("Server-1");
+        world.die(&id, 1);
+    });
+    let replica = await_failure(&ringway, "Server-1", "exited with code 1");
+    assert_ne!(replica["last_failure"]["log"], serde_json::json!([]), "{replica}");
+    ringway.await_active(&["Server-1"]);
     ringway.stop();
 }
 

@@ -2,8 +2,8 @@
 
 use rustix::process::Signal;
 
+use crate::crowd::under_load;
 use crate::harness::clock::poll;
-use crate::harness::crowd::under_load;
 use crate::stage::{Stage, names_of, signal};
 
 const CLIENTS: usize = 16;

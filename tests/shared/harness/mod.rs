@@ -21,7 +21,6 @@ macro_rules! suite {
 pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod clock;
-pub(crate) mod crowd;
 pub(crate) mod engines;
 pub(crate) mod message;
 pub(crate) mod proxy;

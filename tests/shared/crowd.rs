@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::client::{Client, End};
-use super::clock::{Stopwatch, pause};
+use crate::harness::client::{Client, End};
+use crate::harness::clock::{Stopwatch, pause};
 
 /// After a refusal a client waits a little, as it is told to, though not for that long.
 const AFTER_REFUSAL: Duration = Duration::from_millis(5);
