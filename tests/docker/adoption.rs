@@ -40,7 +40,7 @@ fn a_killed_program_takes_its_containers_over_as_they_were() {
 #[test]
 fn strays_are_removed_and_foreign_containers_are_not_touched() {
     let Some(scene) = Scene::new(&PLAIN) else { return };
-    // Nobody's, though labelled and named much like one of ours: another owner's, whose name begins with this one's.
+    // Another owner's, though one of its containers is named like one of ours.
     let Some(other) = Scene::new(&PLAIN) else { return };
     let label = |owner: &str| format!("ringway.owner={owner}");
     let run = |owner: &str, name: &str| {

@@ -9,7 +9,8 @@ use crate::harness::clock::Stopwatch;
 use crate::scene::Scene;
 use crate::stage::{Ringway, names_of};
 
-const KEYED: &str = "key = \"header:x-key\"";
+/// A service whose requests say what places them.
+pub(crate) const KEYED: &str = "key = \"header:x-key\"";
 
 /// Which replica answers a request with this key.
 pub(crate) fn replica_of(ringway: &Ringway, key: u32) -> String {

@@ -11,8 +11,9 @@ use crate::stage::names_of;
 const CYCLES: usize = 10;
 /// From here on memory is to be flat: the allocator has what it needs by then.
 const SETTLED: usize = 3;
-/// How much more may be resident at the end; a leak of a record for each replica would be more over many cycles.
-const MORE_KILOBYTES: u64 = 4_096;
+/// How much more may be resident at the end: a hundred cycles were seen to take 300 more, nearly all of them in the first
+/// eight.
+const MORE_KILOBYTES: u64 = 1_024;
 
 #[test]
 fn cycles_of_adding_and_removing_leave_nothing_behind() {
@@ -36,7 +37,7 @@ fn cycles_of_adding_and_removing_leave_nothing_behind() {
     let settled = resident[SETTLED - 1];
     assert!(*resident.last().unwrap() <= settled + MORE_KILOBYTES, "{resident:?}");
     // Idle connections of the last cycle may be open still; none of an earlier one is.
-    let settled = descriptors[SETTLED - 1];
+    let settled = *descriptors[..SETTLED].iter().max().unwrap();
     poll("descriptors as before", || (open_descriptors(ringway.id()) <= settled).then_some(()));
     ringway.stop();
     assert!(scene.containers().is_empty() && scene.networks().is_empty());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::calls::{KEYED, replica_of};
 use crate::containers::{Service, THREE};
 use crate::crowd::{Seen, under_load};
 use crate::harness::clock::{Stopwatch, poll};
@@ -14,7 +15,7 @@ const GENEROUS: Duration = Duration::from_secs(10);
 
 /// What clients saw while `harm` came over the container of `Server-2`, and how long it took until another one served.
 fn replaced_after(harm: impl Fn(&Scene, &str)) -> Option<(Seen, Duration, u64)> {
-    let scene = Scene::new(&Service { keys: "key = \"header:x-key\"", replicas: "" })?;
+    let scene = Scene::new(&Service { keys: KEYED, replicas: "" })?;
     let ringway = scene.start(&THREE);
     let victim = scene.container("Server-2");
     let mut took = Duration::ZERO;
@@ -39,6 +40,25 @@ fn await_requests(ringway: &Ringway) {
     let requests = || ringway.metric("requests_total");
     let before = requests();
     poll("the load to go on", || (requests() > before + 5 * CLIENTS as u64).then_some(()));
+}
+
+#[test]
+fn a_container_that_is_killed_at_leisure_is_replaced_and_keeps_its_keys() {
+    let Some(scene) = Scene::new(&Service { keys: KEYED, replicas: "" }) else { return };
+    let ringway = scene.start(&THREE);
+    let owners = || (0..60).map(|key| replica_of(&ringway, key)).collect::<Vec<_>>();
+    let before = owners();
+    for name in THREE {
+        let victim = scene.container(name);
+        let watch = Stopwatch::start();
+        scene.docker.run(&["kill", &victim]);
+        let replica = scene.await_replaced(&ringway, name, &victim);
+        println!("docker kill without load: another container serves after {:?}", watch.elapsed());
+        let reason = replica["last_failure"]["reason"].as_str().unwrap();
+        assert!(reason.contains("SIGKILL"), "{replica}");
+    }
+    assert_eq!(owners(), before);
+    ringway.stop();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::calls::KEYED;
 use crate::containers::{Service, THREE};
 use crate::crowd::{Seen, under_load};
 use crate::harness::clock::{Stopwatch, pause, poll};
@@ -14,7 +15,7 @@ use crate::scene::Scene;
 use crate::stage::Ringway;
 
 const CLIENTS: usize = 50;
-const PLAIN: Service<'_> = Service { keys: "key = \"header:x-key\"", replicas: "" };
+const PLAIN: Service<'_> = Service { keys: KEYED, replicas: "" };
 
 fn fault(ringway: &Ringway) -> Option<String> {
     ringway.status()["container_engines"][0]["fault"].as_str().map(str::to_owned)

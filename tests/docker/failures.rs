@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::containers::{Service, await_failure};
-use crate::docker::image;
+use crate::docker::{Docker, image};
 use crate::harness::clock::poll;
-use crate::scene::Scene;
+use crate::scene::{Scene, unique};
 use crate::stage::Ringway;
 
 /// A Ringway with one replica of which no start can succeed.
@@ -28,20 +28,26 @@ fn await_crash_loop(ringway: &Ringway) -> Value {
     replica
 }
 
+/// A further name of the image, until it is dropped.
+struct Tag<'a>(&'a Docker, &'a str);
+
+impl Drop for Tag<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.attempt(&["rmi", self.1]);
+    }
+}
+
 #[test]
 fn an_image_that_is_missing_is_named_with_what_to_do() {
-    let Some((scene, ringway)) = failing("image = \"ringway-test:nobody-made-it\"\npull = \"never\"") else {
-        return;
-    };
+    let missing = unique("ringway-test:missing");
+    let Some((scene, ringway)) = failing(&format!("image = \"{missing}\"\npull = \"never\"")) else { return };
     let replica = await_failure(&ringway, "Server-1", "is not there");
-    assert!(reason(&replica).contains("docker pull ringway-test:nobody-made-it"), "{replica}");
+    assert!(reason(&replica).contains(&format!("docker pull {missing}")), "{replica}");
     await_crash_loop(&ringway);
     // As soon as it is there, so is the replica.
-    scene.docker.run(&["tag", image(), "ringway-test:nobody-made-it"]);
-    let active =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ringway.await_active(&["Server-1"])));
-    scene.docker.run(&["rmi", "ringway-test:nobody-made-it"]);
-    active.unwrap();
+    let _tag = Tag(&scene.docker, &missing);
+    scene.docker.run(&["tag", image(), &missing]);
+    ringway.await_active(&["Server-1"]);
     ringway.stop();
 }
 
@@ -64,16 +70,15 @@ fn a_name_that_a_foreign_container_has_is_told_and_the_container_stays() {
 
 #[test]
 fn a_port_that_nobody_listens_at_is_told() {
-    let Some((scene, ringway)) = failing(
+    let Some((_scene, ringway)) = failing(
         "startup_ms = 1000\ncommand = [\"worker\", \"echo\", \"--listen\", \"0.0.0.0:5001\", \"--id\", \"{name}\"]",
     ) else {
         return;
     };
     let replica = await_crash_loop(&ringway);
-    println!("{}", reason(&replica));
-    assert!(reason(&replica).contains("heartbeat"), "{replica}");
-    drop(ringway);
-    drop(scene);
+    let said = reason(&replica);
+    assert!(said.contains("/heartbeat within 1 s") && said.contains("Connection refused"), "{said}");
+    ringway.stop();
 }
 
 #[test]
@@ -86,7 +91,6 @@ fn a_container_that_ends_at_once_shows_its_code_and_its_last_words() {
     assert!(reason(&replica).contains("exited with code 2"), "{replica}");
     let log = replica["last_failure"]["log"].as_array().unwrap();
     assert!(log.iter().any(|line| line.as_str().unwrap().contains("nowhere")), "{replica}");
-    assert!(replica["next_start_ms"].is_u64() || replica["restarts"].as_u64() > Some(2), "{replica}");
     ringway.stop();
 }
 

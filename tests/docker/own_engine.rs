@@ -23,6 +23,7 @@ pub(crate) struct OwnEngine {
     live_restore: bool,
     /// What holds the containers, apart from the engine as on servers: it and they outlive an engine that is killed.
     containerd: Child,
+    bridge: Bridge,
     /// Below the system's folder for such, since the paths of sockets are short.
     folder: TempDir,
 }
@@ -40,9 +41,11 @@ impl OwnEngine {
         }
         let folder = TempDir::with_prefix("ringway-engine-").expect("a folder");
         let docker = Docker { host: format!("unix://{}", folder.path().join("docker.sock").display()) };
-        let number = id() % 16 * 16 + COUNT.fetch_add(1, Ordering::Relaxed) % 16;
+        let number = id() % 64 * 4 + COUNT.fetch_add(1, Ordering::Relaxed) % 4;
+        let bridge = Bridge::new(number);
         let containerd = containerd(folder.path());
-        let mut engine = OwnEngine { docker, number, process: None, live_restore, containerd, folder };
+        let mut engine =
+            OwnEngine { docker, number, process: None, live_restore, containerd, bridge, folder };
         engine.come_up();
         engine.docker.make_image();
         Some(engine)
@@ -59,8 +62,8 @@ impl OwnEngine {
         let path = |name: &str| self.folder.path().join(name);
         let child = Command::new("dockerd")
             .args(["--host", &self.docker.host, "--log-level", "warn"])
-            .args(["--bridge", "none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
-            .arg(format!("--default-address-pool=base=10.213.{}.0/24,size=28", self.number))
+            .args(["--bridge", &self.bridge.0, "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
+            .arg(format!("--default-address-pool=base=10.213.{}.0/25,size=28", self.number))
             .arg("--containerd")
             .arg(path("containerd.sock"))
             .arg(format!("--live-restore={}", self.live_restore))
@@ -118,11 +121,40 @@ impl OwnEngine {
 impl Drop for OwnEngine {
     fn drop(&mut self) {
         let swept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.sweep()));
+        for child in self.process.iter_mut().chain([&mut self.containerd]) {
+            // They have ended already, unless the sweep broke off.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         if swept.is_err() || std::thread::panicking() {
             println!("the engine wrote:\n{log}");
         }
     }
+}
+
+/// The bridge of an engine's default network. An engine that is told to have none removes `docker0`, whosever that is.
+#[derive(Debug)]
+struct Bridge(String);
+
+impl Bridge {
+    fn new(number: u32) -> Bridge {
+        let bridge = Bridge(format!("rw-{}-{number}", id()));
+        ip(&["link", "add", &bridge.0, "type", "bridge"]).expect("a bridge");
+        ip(&["address", "add", &format!("10.213.{number}.129/28"), "dev", &bridge.0]).expect("an address");
+        bridge
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = ip(&["link", "delete", &self.0]);
+    }
+}
+
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    let status = Command::new("ip").args(arguments).status().map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(format!("ip {arguments:?}: {status}")) }
 }
 
 /// Its interfaces are those that an engine needs: the others would open ports.
@@ -164,6 +196,6 @@ fn refusal() -> Option<String> {
             Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         found.is_err()
     };
-    let missing = ["dockerd", "containerd"].into_iter().find(is_missing)?;
+    let missing = ["dockerd", "containerd", "ip"].into_iter().find(is_missing)?;
     Some(format!("there is no {missing}"))
 }

@@ -12,6 +12,12 @@ use crate::stage::{Ringway, Stage};
 pub(crate) const ECHO: &str =
     r#"command = ["worker", "echo", "--listen", "0.0.0.0:{port}", "--id", "{name}"]"#;
 
+/// A name that nobody else on an engine has.
+pub(crate) fn unique(front: &str) -> String {
+    let random = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("a random name");
+    format!("{front}-{}", random.chars().take(8).collect::<String>())
+}
+
 /// What carries this name on the engine goes with the value, also when a test fails.
 #[derive(Debug)]
 pub(crate) struct Scene {
@@ -29,8 +35,7 @@ impl Scene {
 
     /// The same on another engine.
     pub(crate) fn at(docker: Docker, service: &Service<'_>) -> Scene {
-        let random = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("a random name");
-        let name = format!("test-{}", random.chars().take(8).collect::<String>());
+        let name = unique("test");
         let scene = Scene { docker, stage: Stage::with(""), name };
         scene.configure(service);
         scene
