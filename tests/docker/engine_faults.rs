@@ -10,12 +10,11 @@ use crate::calls::KEYED;
 use crate::containers::{Service, THREE};
 use crate::crowd::{Seen, under_load};
 use crate::harness::clock::{Stopwatch, pause, poll};
-use crate::own_engine::OwnEngine;
+use crate::own_engine::{NETWORK, OwnEngine};
 use crate::scene::Scene;
 use crate::stage::Ringway;
 
 const CLIENTS: usize = 50;
-const PLAIN: Service<'_> = Service { keys: KEYED, replicas: "" };
 
 fn fault(ringway: &Ringway) -> Option<String> {
     ringway.status()["container_engines"][0]["fault"].as_str().map(str::to_owned)
@@ -38,7 +37,8 @@ fn await_any_active(ringway: &Ringway) {
 
 fn with_engine(live_restore: bool, act: impl FnOnce(&Scene, &Ringway, &mut OwnEngine) -> Seen) {
     let Some(mut engine) = OwnEngine::start(live_restore) else { return };
-    let scene = Scene::at(engine.docker.clone(), &PLAIN);
+    let network = format!("network = \"{NETWORK}\"");
+    let scene = Scene::at(engine.docker.clone(), &Service { keys: KEYED, replicas: &network });
     let ringway = scene.start(&THREE);
     let seen = act(&scene, &ringway, &mut engine);
     println!("{seen:?}");

@@ -12,12 +12,14 @@ use crate::docker::Docker;
 use crate::harness::clock::poll;
 use crate::harness::engines::skip;
 
+/// A network of each such engine. Not Ringway's own: engines that choose subnets at one time may choose the same, and an
+/// engine that is given some to choose from removes `docker0`, whosever that is, when it is started again.
+pub(crate) const NETWORK: &str = "apart";
+
 /// An engine. It ends with its value, and with it all that it ran.
 #[derive(Debug)]
 pub(crate) struct OwnEngine {
     pub(crate) docker: Docker,
-    /// Tells it from others: its networks and its containers do not meet theirs.
-    number: u32,
     process: Option<Child>,
     /// Whether its containers go on without it.
     live_restore: bool,
@@ -41,13 +43,15 @@ impl OwnEngine {
         }
         let folder = TempDir::with_prefix("ringway-engine-").expect("a folder");
         let docker = Docker { host: format!("unix://{}", folder.path().join("docker.sock").display()) };
+        // Tells its addresses from those of others.
         let number = id() % 64 * 4 + COUNT.fetch_add(1, Ordering::Relaxed) % 4;
         let bridge = Bridge::new(number);
         let containerd = containerd(folder.path());
-        let mut engine =
-            OwnEngine { docker, number, process: None, live_restore, containerd, bridge, folder };
+        let mut engine = OwnEngine { docker, process: None, live_restore, containerd, bridge, folder };
         engine.come_up();
         engine.docker.make_image();
+        let subnet = format!("10.213.{number}.0/28");
+        engine.docker.run(&["network", "create", "--subnet", &subnet, NETWORK]);
         Some(engine)
     }
 
@@ -57,13 +61,12 @@ impl OwnEngine {
         poll("the engine to answer", || self.docker.attempt(&["version"]).ok());
     }
 
-    /// Its firewall, its bridge and its networks stay away from those of the machine's engine.
+    /// Its firewall and its bridge stay away from those of the machine's engine.
     fn spawn(&mut self) {
         let path = |name: &str| self.folder.path().join(name);
         let child = Command::new("dockerd")
             .args(["--host", &self.docker.host, "--log-level", "warn"])
             .args(["--bridge", &self.bridge.0, "--iptables=false", "--ip-forward=false", "--ip-masq=false"])
-            .arg(format!("--default-address-pool=base=10.213.{}.0/25,size=28", self.number))
             .arg("--containerd")
             .arg(path("containerd.sock"))
             .arg(format!("--live-restore={}", self.live_restore))
@@ -133,7 +136,7 @@ impl Drop for OwnEngine {
     }
 }
 
-/// The bridge of an engine's default network. An engine that is told to have none removes `docker0`, whosever that is.
+/// The bridge of an engine's default network. An engine that is told to have none removes `docker0`, too.
 #[derive(Debug)]
 struct Bridge(String);
 
