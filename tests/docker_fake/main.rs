@@ -3,6 +3,8 @@
 
 mod adoption;
 mod contained;
+#[path = "../shared/containers.rs"]
+mod containers;
 mod ends;
 mod engine_faults;
 #[allow(dead_code, reason = "the tests look at parts of it")]

@@ -6,7 +6,8 @@ use crate::fake::{Fake, Fault, World};
 use crate::harness::clock::poll;
 use crate::stage::{Ringway, Stage};
 
-pub(crate) const THREE: [&str; 3] = ["Server-1", "Server-2", "Server-3"];
+pub(crate) use crate::containers::{Service, THREE, await_failure};
+
 /// Heartbeats so rare that none of them tells anything within a test.
 pub(crate) const RARE: &str = "heartbeat = { interval_ms = 600000, timeout_ms = 1000, failures = 3 }";
 /// Heartbeats that decide quickly.
@@ -16,14 +17,6 @@ pub(crate) const QUICK: &str = "heartbeat = { interval_ms = 100, timeout_ms = 10
 pub(crate) struct Scene {
     pub(crate) fake: Fake,
     pub(crate) stage: Stage,
-}
-
-/// Which of a service's keys a test chooses.
-pub(crate) struct Service<'a> {
-    /// Keys of the table `service`.
-    pub(crate) keys: &'a str,
-    /// Keys of the table `replicas`; those that are here are not given a default.
-    pub(crate) replicas: &'a str,
 }
 
 impl Scene {
@@ -51,17 +44,8 @@ impl Scene {
     }
 
     /// The configuration of a Ringway that is called `name`.
-    pub(crate) fn text(&self, name: &str, Service { keys, replicas }: &Service<'_>) -> String {
-        let engine = self.fake.address();
-        let default = |key: &str, value: &str| match replicas.contains(&format!("{key} =")) {
-            true => String::new(),
-            false => format!("{key} = {value}\n"),
-        };
-        let (count, image) = (default("count", "3"), default("image", "\"worker\""));
-        format!(
-            "[state]\nname = \"{name}\"\n[[service]]\nname = \"web\"\n{keys}\n[service.replicas]\nprovider = \"docker\"\n\
-             engine = \"{engine}\"\nport = 5000\nbackoff_min_ms = 20\nbackoff_max_ms = 200\n{count}{image}{replicas}\n"
-        )
+    pub(crate) fn text(&self, name: &str, service: &Service<'_>) -> String {
+        service.at(&self.fake.address(), name, "worker")
     }
 
     /// Starts the program and waits until these are active.
@@ -104,13 +88,4 @@ impl Scene {
     ) {
         poll(what, || self.fake.with(is_so.clone()).then_some(()));
     }
-}
-
-/// Why a replica's last instance ended, once it is in this state.
-pub(crate) fn await_failure(ringway: &Ringway, name: &str, said: &str) -> serde_json::Value {
-    poll(&format!("{name} to have failed with '{said}'"), || {
-        let replica = ringway.replica(0, name)?;
-        let reason = replica["last_failure"]["reason"].as_str()?;
-        reason.contains(said).then(|| replica.clone())
-    })
 }

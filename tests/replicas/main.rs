@@ -3,11 +3,14 @@
 
 mod calls;
 mod crashes;
+#[path = "../shared/crowd.rs"]
+mod crowd;
 mod deaths;
 mod failures;
 #[allow(dead_code, unused_imports, reason = "it serves other suites, too")]
 #[path = "../shared/harness/mod.rs"]
 mod harness;
 mod load;
+#[allow(dead_code, reason = "it serves other suites, too")]
 mod stage;
 mod starts;

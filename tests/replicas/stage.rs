@@ -205,6 +205,10 @@ impl Ringway {
         self.process.signal(signal);
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn line(&self, part: &str) -> String {
         self.process.line(part).unwrap_or_else(|said| panic!("it ended without saying '{part}':\n{said}"))
     }

@@ -5,11 +5,16 @@ use std::time::Duration;
 use crate::base::random::Random;
 use crate::base::supervision::Supervision;
 
-/// A replica's failures in a row.
+/// The longest pause before a start that the provider refused to begin is tried again. What it lacks (an engine, a port) is no
+/// fault of the replica's, asking costs next to nothing, and once it is there clients should not wait for long.
+const REFUSED_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// A replica's failures in a row, and the starts refused since the last that was not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Backoff {
     failures: u32,
     pauses: u32,
+    refusals: u32,
 }
 
 impl Backoff {
@@ -32,11 +37,27 @@ impl Backoff {
         if self.failures == 1 && active_for.is_some() {
             return Duration::ZERO;
         }
-        let doubled = rule.backoff_min.saturating_mul(1_u32.checked_shl(self.pauses).unwrap_or(u32::MAX));
+        let pause = doubled(self.pauses, rule.backoff_max, rule, random);
         self.pauses = self.pauses.saturating_add(1);
-        let pause = doubled.min(rule.backoff_max);
-        let jittered = pause.saturating_mul(750 + random.below(501) as u32) / 1_000;
-        jittered.min(rule.backoff_max)
+        pause
+    }
+
+    /// Notes that the provider refused to begin a start, and returns the pause before the next one. It is no failure: it
+    /// makes no crash loop, and no later failure costs more for it.
+    pub(super) fn refuse(&mut self, rule: &Supervision, random: &mut Random) -> Duration {
+        let pause = doubled(self.refusals, rule.backoff_max.min(REFUSED_PAUSE_MAX), rule, random);
+        self.refusals = self.refusals.saturating_add(1);
+        pause
+    }
+
+    /// The provider has begun a start.
+    pub(super) fn begin(&mut self) {
+        self.refusals = 0;
+    }
+
+    /// Starts refused in a row.
+    pub(super) fn refusals(&self) -> u32 {
+        self.refusals
     }
 
     /// Failures in a row.
@@ -48,6 +69,14 @@ impl Backoff {
     pub(super) fn is_crash_loop(&self, rule: &Supervision) -> bool {
         self.failures >= rule.crash_loop.max(1)
     }
+}
+
+/// The shortest pause, doubled so often, give or take a quarter.
+fn doubled(times: u32, longest: Duration, rule: &Supervision, random: &mut Random) -> Duration {
+    let doubled = rule.backoff_min.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX));
+    let pause = doubled.min(longest);
+    let jittered = pause.saturating_mul(750 + random.below(501) as u32) / 1_000;
+    jittered.min(longest)
 }
 
 #[cfg(test)]
@@ -111,6 +140,22 @@ mod tests {
             loops.push(backoff.is_crash_loop(&RULE));
         }
         assert_eq!(loops, [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn refusals_are_no_failures_and_their_pauses_stay_short() {
+        let rule = Supervision { backoff_max: Duration::from_secs(30), ..RULE };
+        let (mut backoff, mut random) = (Backoff::default(), Random::new(1));
+        for middle in [100, 200, 400, 800, 1_000, 1_000] {
+            let pause = backoff.refuse(&rule, &mut random).as_millis() as u64;
+            assert!((middle * 3 / 4..=(middle * 5 / 4).min(1_000)).contains(&pause), "{pause}");
+        }
+        assert_eq!((backoff.refusals(), backoff.failures(), backoff.is_crash_loop(&rule)), (6, 0, false));
+        backoff.begin();
+        assert_eq!(backoff, Backoff::default());
+        for _ in 0..100 {
+            assert!(backoff.refuse(&RULE, &mut random) <= REFUSED_PAUSE_MAX);
+        }
     }
 
     #[test]

@@ -18,9 +18,10 @@ use super::surroundings::{Network, Surroundings, Trouble};
 use crate::config::PullPolicy;
 use crate::provider::{ContainerId, Ending, Instance, InstanceId, ProviderEvent, Record};
 
-/// How long a death may wait for its circumstances (its exit code, its last words) before it is reported without them: the
-/// replica is to be out of use at once.
-const CIRCUMSTANCES: Duration = Duration::from_millis(250);
+/// How long the replacement of a replica that died may wait for the circumstances (the exit code, the last words), before it
+/// does without them. It is out of use meanwhile. Docker's engine tells of a death first and clears the network away then,
+/// and answers nothing about the container until that is done: 70 to 320 ms on a busy machine.
+const CIRCUMSTANCES: Duration = Duration::from_secs(1);
 /// Attempts to remove a container that has ended, and the pause between them. What is left then, a listing finds.
 const REMOVALS: u32 = 3;
 const REMOVAL_PAUSE: Duration = Duration::from_secs(1);

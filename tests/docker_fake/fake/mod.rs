@@ -18,7 +18,6 @@ use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, LocalSet};
 
-pub(crate) use container::State;
 pub(crate) use world::{Fault, World};
 
 /// Something that is done to the world, on the engine's thread.

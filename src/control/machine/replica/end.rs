@@ -181,4 +181,20 @@ impl Replica {
         self.log(true, rules, ctx, format!("{}; {again}{crash_loop}", cause.reason));
         self.last_failure = Some(Failure { reason: cause.reason, log_tail });
     }
+
+    /// The provider cannot begin a start now. Only the first of such refusals in a row is logged.
+    pub(super) fn wait_for_provider(&mut self, reason: String, rules: &Rules, ctx: &mut Context) {
+        if ctx.stopping {
+            self.stage = Stage::Gone;
+            return;
+        }
+        let pause = self.backoff.refuse(&rules.supervision, &mut ctx.random);
+        self.stage = Stage::Waiting { until: ctx.now + pause };
+        if self.backoff.refusals() == 1 {
+            let text =
+                format!("{reason}; starts again in {} ms, and is tried until it can", pause.as_millis());
+            self.log(true, rules, ctx, text);
+        }
+        self.last_failure = Some(Failure { reason, log_tail: Vec::new() });
+    }
 }

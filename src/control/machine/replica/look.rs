@@ -52,7 +52,11 @@ impl Replica {
             Stage::Waiting { .. } | Stage::Queued if self.backoff.is_crash_loop(&rules.supervision) => {
                 ReplicaState::CrashLoop
             }
-            Stage::Waiting { .. } | Stage::Queued if self.backoff.failures() > 0 => ReplicaState::Waiting,
+            Stage::Waiting { .. } | Stage::Queued
+                if self.backoff.failures().max(self.backoff.refusals()) > 0 =>
+            {
+                ReplicaState::Waiting
+            }
             Stage::Active { detector, .. } => state_of(detector.standing(&rules.watch)),
             Stage::Stopping { stop, .. } if stop.is_draining() => ReplicaState::Draining,
             Stage::Stopping { .. } | Stage::Gone => ReplicaState::Stopping,

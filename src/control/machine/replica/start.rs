@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Cause, Replica, Rules, Running, Stage};
+use super::{Replica, Rules, Running, Stage};
 use crate::base::time::Moment;
 use crate::control::durable::DurableInstance;
 use crate::control::machine::adopt::Adoption;
@@ -116,6 +116,7 @@ impl Replica {
     ) {
         match result {
             Ok(intent) => {
+                self.backoff.begin();
                 let listed =
                     DurableInstance { id, name: self.name.clone(), intent: intent.clone(), record: None };
                 ctx.storage.list(&rules.service, listed, self.place);
@@ -124,7 +125,7 @@ impl Replica {
             Err(reason) => {
                 ctx.places.remove(&id);
                 self.replacing = false;
-                self.fail(Cause { reason, active_for: None }, Vec::new(), rules, ctx);
+                self.wait_for_provider(reason, rules, ctx);
             }
         }
     }

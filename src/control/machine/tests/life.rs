@@ -197,6 +197,26 @@ fn a_start_that_the_provider_cannot_make_is_a_failure() {
 }
 
 #[test]
+fn a_provider_that_cannot_begin_a_start_for_long_is_asked_every_second_and_makes_no_crash_loop() {
+    let mut world = World::new(vec![owned("web", 1)]);
+    world.holds = |action| matches!(action, Action::Prepare { .. });
+    world.pass(0);
+    for _ in 0..60 {
+        let id = world.id("Server-1");
+        world.held.clear();
+        world.tell(Event::Prepared { id, result: Err("no engine".into()) });
+        assert_eq!(world.states(), [ReplicaState::Waiting]);
+        assert!(world.replica("Server-1").next_start_ms.unwrap() <= 1_000);
+        world.pass(1_000);
+    }
+    assert_eq!(world.log().iter().filter(|line| line.contains("no engine")).count(), 1);
+    world.holds = |_| false;
+    world.release();
+    world.pass(0);
+    assert_eq!(world.states(), [ReplicaState::Active]);
+}
+
+#[test]
 fn many_replicas_start_in_batches_and_share_writes() {
     let mut world = World::new(vec![owned("web", 200)]);
     world.holds = |action| matches!(action, Action::Start(_));
