@@ -200,16 +200,18 @@ impl Driver for UringDriver {
 
     fn has_spares(&self) -> bool {
         !self.sendings.borrow().is_empty()
-            || self.provided.borrow().as_ref().is_some_and(ProvidedBuffers::is_deep)
+            || self.provided.borrow().as_ref().is_some_and(ProvidedBuffers::is_worn)
     }
 
     fn release_spares(&self) {
         self.sendings.borrow_mut().release();
         if let Some(provided) = &mut *self.provided.borrow_mut()
-            && provided.is_deep()
+            && provided.is_worn()
+            // The next ones are to be new ones, not those that were just in use.
+            && !self.pool.has_spares()
             && !self.operations.borrow().iter().any(|(_, operation)| operation.is_receiving())
         {
-            provided.withdraw();
+            provided.renew();
         }
     }
 }

@@ -16,6 +16,8 @@ const ENTRIES: usize = 1024;
 const DEPTH_MIN: usize = 32;
 /// Looks at the kernel between two decisions to keep fewer buffers with it.
 const WINDOW: u32 = 4096;
+/// Buffers used since the last renewal from which on there is one, when it is quiet: fewer are no rush.
+const RENEWED_AFTER: u32 = 256;
 
 /// One buffer as the kernel reads it (`struct io_uring_buf`).
 #[derive(Default)]
@@ -50,6 +52,8 @@ pub(super) struct ProvidedBuffers {
     /// The most that one look has used within the window.
     peak: usize,
     looks: u32,
+    /// Buffers used since the last renewal.
+    used: u32,
     pool: BufferPool,
 }
 
@@ -69,6 +73,7 @@ impl ProvidedBuffers {
             short: false,
             peak: 0,
             looks: 0,
+            used: 0,
             pool,
         })
     }
@@ -100,6 +105,7 @@ impl ProvidedBuffers {
     pub(super) fn take(&mut self, id: u16) -> Option<Box<[u8]>> {
         let block = self.blocks.get_mut(usize::from(id))?.take()?;
         self.ids.push(id);
+        self.used = self.used.saturating_add(1);
         // SAFETY: it is a box of the pool, leaked once by `provide`; the completion says that the kernel let go of it.
         Some(unsafe { Box::from_raw(block.as_ptr()) })
     }
@@ -137,32 +143,31 @@ impl ProvidedBuffers {
         self.pool.keep_blocks(depth);
     }
 
-    /// Whether more buffers are kept with the kernel than at the beginning.
-    pub(super) fn is_deep(&self) -> bool {
-        self.depth > DEPTH_MIN
+    /// Whether a rush has gone over the buffers since the last renewal.
+    pub(super) fn is_worn(&self) -> bool {
+        self.used >= RENEWED_AFTER
     }
 
-    /// Begins anew with few buffers: those that lie with the kernel after a rush would stay there until as many receives
-    /// had used them. No receive may be in flight: only receives read the table.
-    pub(super) fn withdraw(&mut self) {
+    /// Frees the buffers and begins anew with few. Those that a rush left with the kernel would stay there until as many receives
+    /// had used them; and they lie scattered among others that are free by now, of which the allocator can give back only whole
+    /// neighbourhoods. No receive may be in flight: only receives read the table.
+    pub(super) fn renew(&mut self) {
         self.tail = self.tail.wrapping_sub(self.with_kernel() as u16);
         self.table.0[0].tail.store(self.tail, Ordering::Release);
-        self.take_back();
+        self.take_back().for_each(drop);
         self.change_depth(DEPTH_MIN);
+        self.used = 0;
     }
 
     /// Takes the buffers back from the kernel. No receive may be in flight.
     pub(super) fn close(&mut self, ring: &Ring) {
         ring.unregister_buffers(GROUP);
-        self.take_back();
+        let pool = self.pool.clone();
+        self.take_back().for_each(|block| pool.give_block(block));
     }
 
-    fn take_back(&mut self) {
-        for id in 0..ENTRIES as u16 {
-            if let Some(block) = self.take(id) {
-                self.pool.give_block(block);
-            }
-        }
+    fn take_back(&mut self) -> impl Iterator<Item = Box<[u8]>> {
+        (0..ENTRIES as u16).filter_map(|id| self.take(id))
     }
 
     /// Gives the buffers up, because the kernel may still write to them.
@@ -245,20 +250,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_withdrawn_was_never_provided() {
+    fn a_renewal_takes_back_what_was_not_used_and_provides_others() {
         let (ring, mut provided, pool) = provided();
-        provided.top_up();
-        use_up(&mut provided, 5);
-        provided.ran_short();
-        provided.top_up();
-        assert!(provided.is_deep());
-        provided.withdraw();
-        assert_eq!((provided.with_kernel(), provided.tail, provided.is_deep()), (0, 5, false));
+        let mut used = 0;
+        while !provided.is_worn() {
+            provided.ran_short();
+            provided.top_up();
+            use_up(&mut provided, 5);
+            used += 5;
+        }
+        assert!((RENEWED_AFTER..RENEWED_AFTER + 5).contains(&used));
+        assert!(provided.with_kernel() > DEPTH_MIN);
         pool.release_spares();
         pool.release_spares();
-        assert!(!pool.has_spares(), "the blocks went through the pool");
+        provided.renew();
+        assert_eq!((provided.with_kernel(), u32::from(provided.tail)), (0, used));
+        assert!(!provided.is_worn() && !pool.has_spares());
         provided.top_up();
-        assert_eq!((provided.with_kernel(), provided.tail), (DEPTH_MIN, 5 + DEPTH_MIN as u16));
+        assert_eq!((provided.with_kernel(), u32::from(provided.tail)), (DEPTH_MIN, used + DEPTH_MIN as u32));
         provided.close(&ring);
     }
 }
