@@ -21,6 +21,7 @@ use slab::Slab;
 
 use super::buffer::BufferPool;
 use super::clock::WallClock;
+use super::memory;
 use super::timer::{Timer, Timers};
 use crate::base::time::{Moment, WallTime};
 
@@ -202,6 +203,9 @@ impl Handle {
             driver.release_spares();
         }
         let keeps = self.0.buffers.has_spares() || driver.has_spares();
+        if !keeps && due != Moment::NEVER {
+            memory::give_back();
+        }
         self.0.release_at.set(if keeps { now + RELEASE_INTERVAL } else { Moment::NEVER });
     }
 
