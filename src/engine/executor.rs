@@ -180,11 +180,12 @@ impl Handle {
             if let Some(value) = result.borrow_mut().take() {
                 break value;
             }
+            // After the tasks, which are who gives back: nothing else may wake this thread before the interval is over.
+            self.release_spares(driver);
             let until = if self.0.ready.borrow().is_empty() { self.next_due() } else { Moment::ORIGIN };
             self.0.now.set(driver.park(until));
             self.take_remote();
             self.0.timers.fire(self.now());
-            self.release_spares(driver);
         }
     }
 
