@@ -54,7 +54,7 @@ def _options(given):
     hostile = parser.add_argument_group("soak")
     hostile.add_argument("--attackers", type=int, default=300, help="hostile clients at a time")
     hostile.add_argument("--cycle", type=int, default=60, help="seconds of traffic")
-    hostile.add_argument("--calm", type=float, default=6.0, help="seconds of calm behind it")
+    hostile.add_argument("--calm", type=float, default=10.0, help="seconds of calm behind it: the time-outs, and two and a half until what is not needed is given up")
     ledger = parser.add_argument_group("tokens")
     ledger.add_argument("--clients", type=int, default=128, help="clients at a time")
     ledger.add_argument("--plant", help=argparse.SUPPRESS)
