@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 use mimalloc::MiMalloc;
 use ringway::base::forwarding::ForwardingPolicy;
 use ringway::base::policy::ClientLimits;
-use ringway::dataplane::{Capacity, CoreSettings, run_core};
+use ringway::dataplane::{Capacity, CoreSettings, Entrance, run_core};
 use ringway::engine::epoll::Epoll;
 use ringway::engine::io_uring::IoUring;
-use ringway::engine::{memory, socket};
+use ringway::engine::{Listener, memory, socket};
 use ringway::placement::snapshot::{ReplicaSpec, ServiceSpec};
 use ringway::placement::{Published, Snapshot};
 
@@ -77,16 +77,23 @@ fn serve(engine: &str, listen: &str, per_second: &str, services: Services) -> Re
     run(engine, listeners, settings)
 }
 
+fn watch<L: Listener, Error>(
+    sockets: Vec<TcpListener>,
+    listen: impl Fn(TcpListener) -> Result<L, Error>,
+) -> Result<Vec<Entrance<L>>, Error> {
+    sockets.into_iter().map(|socket| listen(socket).map(Entrance::alone)).collect()
+}
+
 fn run(engine: &str, listeners: Vec<TcpListener>, settings: CoreSettings) -> Result<(), Failure> {
     match engine {
         "epoll" => {
             let engine = Epoll::new()?;
-            let watched = listeners.into_iter().map(|one| engine.listener(one)).collect::<Result<_, _>>()?;
+            let watched = watch(listeners, |one| engine.listener(one))?;
             engine.run(run_core(engine.clone(), watched, settings));
         }
         "io_uring" => {
             let engine = IoUring::new()?;
-            let watched = listeners.into_iter().map(|one| engine.listener(one)).collect::<Result<_, _>>()?;
+            let watched = watch(listeners, |one| engine.listener(one))?;
             engine.run(run_core(engine.clone(), watched, settings));
         }
         other => return Err(format!("no engine {other}").into()),

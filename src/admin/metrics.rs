@@ -52,6 +52,11 @@ impl Page<'_> {
         self.total("connections_accepted_total", "Client connections accepted, also to refuse them.", |c| {
             c.connections_accepted.value()
         });
+        self.total(
+            "connections_handed_over_total",
+            "Client connections accepted on one core and handed to another, which had fewer.",
+            |c| c.connections_handed_over.value(),
+        );
         self.total("accept_failures_total", "Failures to accept a connection.", |c| {
             c.accept_failures.value()
         });

@@ -100,6 +100,8 @@ pub struct Counts {
     pub client_bytes_out: Counter,
     /// Client connections accepted, those included that were refused.
     pub connections_accepted: Counter,
+    /// Client connections that were accepted here and handed to a core that had fewer, where they count as accepted.
+    pub connections_handed_over: Counter,
     /// Client connections open now that are served (a gauge).
     pub connections_open: Counter,
     /// Client connections that were refused, by [`ConnectionLimit`].

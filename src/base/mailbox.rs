@@ -1,7 +1,7 @@
 //! What another thread says to a thread that runs an engine: a queue that wakes it.
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
@@ -43,14 +43,16 @@ impl<Message> Mailbox<Message> {
 
     /// The next message, waited for.
     pub async fn receive(&self) -> Message {
-        poll_fn(|context| {
-            if let Some(message) = self.queue.pop() {
-                return Poll::Ready(message);
-            }
-            self.receiver.register(context.waker());
-            // One that came between the look and the registration would not wake anybody.
-            self.queue.pop().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+        poll_fn(|context| self.poll_receive(context)).await
+    }
+
+    /// The next message. Only the last one who waits for it is woken.
+    pub fn poll_receive(&self, context: &mut Context<'_>) -> Poll<Message> {
+        if let Some(message) = self.queue.pop() {
+            return Poll::Ready(message);
+        }
+        self.receiver.register(context.waker());
+        // One that came between the look and the registration would not wake anybody.
+        self.queue.pop().map_or(Poll::Pending, Poll::Ready)
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -18,7 +19,8 @@ use crate::base::forwarding::ForwardingPolicy;
 use crate::base::policy::{ClientLimits, share_of};
 use crate::config::EngineChoice;
 use crate::control::Shared;
-use crate::dataplane::{Capacity, CoreSettings, DrainReport, run_core};
+use crate::dataplane::{Balance, Capacity, CoreSettings, DrainReport, Entrance, run_core};
+use crate::engine::Listener;
 use crate::engine::epoll::Epoll;
 use crate::engine::io_uring::{self, IoUring};
 use crate::placement::{Observation, Published};
@@ -122,6 +124,9 @@ impl CoreThreads {
         let (report, ended) = mpsc::unbounded_channel();
         let cpus = cpus();
         let addresses = plan.addresses();
+        let addresses_listened = listeners.first().map_or(0, Vec::len);
+        let balance = || Arc::new(Balance::new(shared.cores.iter().map(|link| link.counters.clone())));
+        let balances: Vec<Arc<Balance<OwnedFd>>> = (0..addresses_listened).map(|_| balance()).collect();
         let mut threads = Vec::new();
         for (index, (listeners, link)) in listeners.into_iter().zip(&shared.cores).enumerate() {
             let settings = CoreSettings {
@@ -144,10 +149,11 @@ impl CoreThreads {
             // Fewer CPUs than cores: then the kernel shares them out better than we could.
             let cpu = cpus.get(index).copied().filter(|_| plan.cores.get() <= cpus.len());
             let engine = plan.engine;
+            let sockets = listeners.into_iter().zip(balances.iter().cloned()).collect();
             let thread = thread::Builder::new().name(format!("core-{index}")).spawn(move || {
                 let _ended = ended;
                 pin(cpu);
-                run_thread(engine, listeners, settings)
+                run_thread(engine, sockets, settings)
             })?;
             threads.push(thread);
         }
@@ -173,28 +179,34 @@ fn pin(cpu: Option<usize>) {
     }
 }
 
-fn run_thread(engine: EngineKind, listeners: Vec<TcpListener>, settings: CoreSettings) -> DrainReport {
+/// A listener of one core, and what those of its address share.
+type Shareable = (TcpListener, Arc<Balance<OwnedFd>>);
+
+fn run_thread(engine: EngineKind, sockets: Vec<Shareable>, settings: CoreSettings) -> DrainReport {
     let index = settings.index;
     match engine {
         EngineKind::Epoll => {
             let engine = or_end(Epoll::new(), index, "no epoll instance");
-            let listeners = watch(listeners, index, |socket| engine.listener(socket));
-            engine.run(run_core(engine.clone(), listeners, settings))
+            let entrances = watch(sockets, index, |socket| engine.listener(socket));
+            engine.run(run_core(engine.clone(), entrances, settings))
         }
         EngineKind::IoUring => {
             let engine = or_end(IoUring::new(), index, "no io_uring instance");
-            let listeners = watch(listeners, index, |socket| engine.listener(socket));
-            engine.run(run_core(engine.clone(), listeners, settings))
+            let entrances = watch(sockets, index, |socket| engine.listener(socket));
+            engine.run(run_core(engine.clone(), entrances, settings))
         }
     }
 }
 
-fn watch<L, Error: Display>(
-    sockets: Vec<TcpListener>,
+fn watch<L: Listener<Socket = OwnedFd>, Error: Display>(
+    sockets: Vec<Shareable>,
     core: usize,
     listen: impl Fn(TcpListener) -> Result<L, Error>,
-) -> Vec<L> {
-    sockets.into_iter().map(|socket| or_end(listen(socket), core, "cannot watch a listener")).collect()
+) -> Vec<Entrance<L>> {
+    let entrance = |(socket, balance): Shareable| {
+        Entrance::new(or_end(listen(socket), core, "cannot watch a listener"), balance, core)
+    };
+    sockets.into_iter().map(entrance).collect()
 }
 
 /// Ends this thread, which the control thread notices, where a core cannot begin.

@@ -1,11 +1,12 @@
 //! Where the exchange's decisions meet an engine: one core's listeners, connections, pools and bodies.
 //!
-//! The way of a request: [`worker`] accepts where `admission` finds room (`turn_away` has the rest), `client` reads the
+//! The way of a request: [`worker`] accepts where `admission` finds room (`turn_away` has the rest, `balance` says for which core), `client` reads the
 //! head, `exchange` picks a replica and moves head and body over an `upstream` connection, `transfer` relays bodies,
 //! `tunnel` what is no HTTP any more. Everything is generic over the engine, and the simulated one runs all of it.
 
 mod admission;
 mod attempt;
+mod balance;
 mod body_key;
 mod client;
 mod core;
@@ -26,4 +27,5 @@ pub mod worker;
 
 pub use self::core::CoreSettings;
 pub use admission::Capacity;
+pub use balance::{Balance, Entrance};
 pub use worker::{DrainReport, run_core};

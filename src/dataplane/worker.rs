@@ -2,9 +2,10 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use super::balance::Entrance;
 use super::client::serve;
 use super::core::{Core, CoreSettings, Lifecycle, SWEEP_INTERVAL};
 use super::turn_away::turn_away;
@@ -22,16 +23,16 @@ pub struct DrainReport {
     pub connections_cut: u64,
 }
 
-/// Serves `listeners` until the control thread says to drain, and then until that is done.
+/// Serves what comes in by `entrances` until the control thread says to drain, and then until that is done.
 pub async fn run_core<E: Engine>(
     engine: E,
-    listeners: Vec<E::Listener>,
+    entrances: Vec<Entrance<E::Listener>>,
     settings: CoreSettings,
 ) -> DrainReport {
     let core = Rc::new(Core::new(engine, settings));
     let handle = core.engine.handle().clone();
-    for listener in listeners {
-        handle.spawn(accept(core.clone(), listener));
+    for entrance in entrances {
+        handle.spawn(accept(core.clone(), entrance));
     }
     handle.spawn(sweep(core.clone()));
     loop {
@@ -61,24 +62,12 @@ async fn drain<E: Engine>(core: &Rc<Core<E>>, lame_duck: Duration, timeout: Dura
     DrainReport { connections_cut: core.admission.open() }
 }
 
-/// Accepts connections until the core drains; then what the kernel has queued, and closes.
-async fn accept<E: Engine>(core: Rc<Core<E>>, mut listener: E::Listener) {
+/// Accepts connections until the core drains; then what the kernel has queued and other cores have handed over, and closes.
+async fn accept<E: Engine>(core: Rc<Core<E>>, mut entrance: Entrance<E::Listener>) {
     let mut timer = core.engine.handle().timer();
     core.listening.set(core.listening.get() + 1);
     loop {
-        let mut stopped = false;
-        let accepted = poll_fn(|context| {
-            if core.phase.get() == Lifecycle::Draining {
-                if !std::mem::replace(&mut stopped, true) {
-                    listener.stop();
-                }
-            } else {
-                std::task::ready!(core.admission.poll_room(context));
-            }
-            listener.poll_accept(context)
-        })
-        .await;
-        match accepted {
+        match poll_fn(|context| poll_accept(&core, &mut entrance, context)).await {
             Ok(Some(accepted)) => admit(&core, accepted).await,
             Ok(None) => break,
             Err(IoError::Exhausted) => {
@@ -91,6 +80,32 @@ async fn accept<E: Engine>(core: Rc<Core<E>>, mut listener: E::Listener) {
     }
     core.listening.set(core.listening.get() - 1);
     core.connection_closed();
+}
+
+/// The next connection that this core is to serve. `None` once the core drains and all have been handed out.
+#[allow(clippy::type_complexity)]
+fn poll_accept<E: Engine>(
+    core: &Core<E>,
+    entrance: &mut Entrance<E::Listener>,
+    context: &mut Context<'_>,
+) -> Poll<Result<Option<Accepted<E::Reader, E::Writer>>, IoError>> {
+    if core.phase.get() == Lifecycle::Draining {
+        entrance.listener.stop();
+        entrance.close();
+    } else {
+        ready!(core.admission.poll_room(context));
+    }
+    let handed = entrance.poll_handed(context);
+    if let Poll::Ready(Some(incoming)) = handed {
+        return Poll::Ready(entrance.listener.adopt(incoming).map(Some));
+    }
+    while let Some(incoming) = ready!(entrance.listener.poll_accept(context))? {
+        match entrance.hand_over(incoming) {
+            Some(kept) => return Poll::Ready(entrance.listener.adopt(kept).map(Some)),
+            None => core.counters.connections_handed_over.increment(),
+        }
+    }
+    handed.map(|_| Ok(None))
 }
 
 /// Serves a connection, or has it told that it is not.

@@ -72,6 +72,15 @@ pub struct Connection<R, W> {
     pub writer: W,
 }
 
+/// A connection that a listener took from its queue, and that no engine watches yet: see [`Listener::adopt`].
+#[derive(Debug)]
+pub struct Incoming<S> {
+    /// The connection.
+    pub socket: S,
+    /// The client's address.
+    pub peer: SocketAddr,
+}
+
 /// A connection that a listener accepted.
 #[derive(Debug)]
 pub struct Accepted<R, W> {
@@ -83,21 +92,32 @@ pub struct Accepted<R, W> {
 
 /// A listening socket of one thread.
 pub trait Listener: 'static {
+    /// A connection before an engine watches it. Where this can be sent, it may go to a listener on another thread.
+    type Socket: 'static;
     /// The receiving half of accepted connections.
     type Reader: Reader;
     /// The sending half of accepted connections.
     type Writer: Writer;
 
-    /// The next connection. `None` after [`Listener::stop`], once the queue is empty.
+    /// The next connection, to be adopted. `None` after [`Listener::stop`], once the queue is empty.
     ///
     /// # Errors
     /// [`IoError::Exhausted`] when descriptors or memory are short: wait before trying again. Others concern one
     /// connection that failed before it was accepted: go on.
-    #[allow(clippy::type_complexity)]
     fn poll_accept(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Accepted<Self::Reader, Self::Writer>>, IoError>>;
+    ) -> Poll<Result<Option<Incoming<Self::Socket>>, IoError>>;
+
+    /// Has this listener's engine watch a connection, which it accepted itself, or another listener of an engine of the same kind.
+    ///
+    /// # Errors
+    /// [`IoError::Exhausted`] when descriptors or memory are short; the connection is closed then.
+    #[allow(clippy::type_complexity)]
+    fn adopt(
+        &mut self,
+        incoming: Incoming<Self::Socket>,
+    ) -> Result<Accepted<Self::Reader, Self::Writer>, IoError>;
 
     /// Take no new connections into the queue's end: what is queued is still handed out, then `None`.
     fn stop(&mut self);
@@ -182,12 +202,13 @@ pub async fn connect<E: Engine>(
 /// The next accepted connection. See [`Listener::poll_accept`].
 ///
 /// # Errors
-/// As [`Listener::poll_accept`].
+/// As [`Listener::poll_accept`] and [`Listener::adopt`].
 #[allow(clippy::type_complexity)]
 pub async fn accept<L: Listener>(
     listener: &mut L,
 ) -> Result<Option<Accepted<L::Reader, L::Writer>>, IoError> {
-    poll_fn(|context| listener.poll_accept(context)).await
+    let incoming = poll_fn(|context| listener.poll_accept(context)).await?;
+    incoming.map(|incoming| listener.adopt(incoming)).transpose()
 }
 
 /// Lets the other tasks of this thread run, and the driver look at the kernel: for one that always finds bytes to move,

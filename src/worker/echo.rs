@@ -144,7 +144,9 @@ async fn accept<E: Engine>(engine: E, mut listener: E::Listener, worker: Rc<Work
             }
             listener.poll_accept(context)
         });
-        match accepted.await {
+        let accepted =
+            accepted.await.and_then(|next| next.map(|incoming| listener.adopt(incoming)).transpose());
+        match accepted {
             Ok(Some(accepted)) => {
                 let server = Server::<E>::new(&engine, accepted.connection, &worker);
                 engine.handle().spawn(server.serve());

@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Waker, ready};
 use ringway::engine::adaptor::IoStream;
 use ringway::engine::simulated::Network;
 use ringway::engine::{
-    Accepted, BufferPool, Connection, ConnectionOf, Engine, Handle, IoError, Lent, Listener, Reader, Scratch,
-    Writer,
+    Accepted, BufferPool, Connection, ConnectionOf, Engine, Handle, Incoming, IoError, Lent, Listener,
+    Reader, Scratch, Writer,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -152,18 +152,23 @@ pub(crate) struct AdaptedListener<L> {
 }
 
 impl<L: Listener<Reader: Unpin, Writer: Unpin>> Listener for AdaptedListener<L> {
+    type Socket = L::Socket;
     type Reader = AdaptedReader<L::Reader, L::Writer>;
     type Writer = AdaptedWriter<L::Reader, L::Writer>;
 
     fn poll_accept(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Accepted<Self::Reader, Self::Writer>>, IoError>> {
-        let next = ready!(self.inner.poll_accept(context))?;
-        Poll::Ready(Ok(next.map(|Accepted { connection, peer }| Accepted {
-            connection: adapt(connection, &self.pool),
-            peer,
-        })))
+    ) -> Poll<Result<Option<Incoming<L::Socket>>, IoError>> {
+        self.inner.poll_accept(context)
+    }
+
+    fn adopt(
+        &mut self,
+        incoming: Incoming<L::Socket>,
+    ) -> Result<Accepted<Self::Reader, Self::Writer>, IoError> {
+        let Accepted { connection, peer } = self.inner.adopt(incoming)?;
+        Ok(Accepted { connection: adapt(connection, &self.pool), peer })
     }
 
     fn stop(&mut self) {

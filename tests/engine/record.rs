@@ -9,7 +9,8 @@ use std::task::{Context, Poll, ready};
 
 use ringway::engine::simulated::Network;
 use ringway::engine::{
-    Accepted, BufferPool, Connection, Engine, Handle, IoError, Lent, Listener, Reader, Scratch, Writer,
+    Accepted, BufferPool, Connection, Engine, Handle, Incoming, IoError, Lent, Listener, Reader, Scratch,
+    Writer,
 };
 
 use crate::bench::{Bench, Scene};
@@ -232,16 +233,18 @@ pub(crate) struct RecordListener<L: Listener> {
 }
 
 impl<L: Listener> Listener for RecordListener<L> {
+    type Socket = RecordConnection<L::Reader, L::Writer>;
     type Reader = RecordReader<L::Reader>;
     type Writer = RecordWriter<L::Writer>;
 
     fn poll_accept(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Accepted<Self::Reader, Self::Writer>>, IoError>> {
+    ) -> Poll<Result<Option<Incoming<Self::Socket>>, IoError>> {
         while !self.ended {
             match self.inner.poll_accept(context)? {
-                Poll::Ready(Some(Accepted { connection, peer })) => {
+                Poll::Ready(Some(incoming)) => {
+                    let Accepted { connection, peer } = self.inner.adopt(incoming)?;
                     let pool = self.pool.clone();
                     self.handshakes.push((peer, Box::pin(handshake(connection, pool, false))));
                 }
@@ -256,11 +259,18 @@ impl<L: Listener> Listener for RecordListener<L> {
                 Poll::Pending => next += 1,
                 Poll::Ready(outcome) => {
                     drop(self.handshakes.swap_remove(next));
-                    return Poll::Ready(outcome.map(|connection| Some(Accepted { connection, peer })));
+                    return Poll::Ready(outcome.map(|socket| Some(Incoming { socket, peer })));
                 }
             }
         }
         if self.ended && self.handshakes.is_empty() { Poll::Ready(Ok(None)) } else { Poll::Pending }
+    }
+
+    fn adopt(
+        &mut self,
+        Incoming { socket, peer }: Incoming<Self::Socket>,
+    ) -> Result<Accepted<Self::Reader, Self::Writer>, IoError> {
+        Ok(Accepted { connection: socket, peer })
     }
 
     fn stop(&mut self) {

@@ -15,7 +15,7 @@ use ringway::base::forwarding::ForwardingPolicy;
 use ringway::base::mailbox::{CoreMessage, Mailbox};
 use ringway::base::policy::ClientLimits;
 use ringway::base::replica_counts::Counts;
-use ringway::dataplane::{Capacity, CoreSettings, DrainReport, run_core};
+use ringway::dataplane::{Capacity, CoreSettings, DrainReport, Entrance, run_core};
 use ringway::engine::Engine;
 use ringway::engine::simulated::{Network, Simulated};
 use ringway::placement::{Observation, Published, Replica, ReplicaSpec, ServiceSpec, Snapshot};
@@ -113,7 +113,8 @@ impl Stage {
         };
         let listener = engine.listen(front()).expect("the address is free");
         let report = Rc::new(Cell::new(None));
-        let (core, told) = (run_core(engine.clone(), vec![listener], settings), report.clone());
+        let (core, told) =
+            (run_core(engine.clone(), vec![Entrance::alone(listener)], settings), report.clone());
         engine.handle().spawn(async move { told.set(Some(core.await)) });
         Stage {
             engine: engine.clone(),

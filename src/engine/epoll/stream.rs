@@ -13,7 +13,7 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags, recv, shutdown};
 use super::reactor::{Reactor, Source};
 use crate::engine::buffer::{BLOCK_BYTES, BufferPool, Lent};
 use crate::engine::outbound::Outbound;
-use crate::engine::{Accepted, Connection, IoError, Listener, Reader, Writer, socket};
+use crate::engine::{Accepted, Connection, Incoming, IoError, Listener, Reader, Writer, socket};
 
 type EpollConnection = Connection<EpollReader, EpollWriter>;
 
@@ -190,29 +190,31 @@ impl EpollListener {
 }
 
 impl Listener for EpollListener {
+    type Socket = OwnedFd;
     type Reader = EpollReader;
     type Writer = EpollWriter;
 
-    fn poll_accept(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Accepted<EpollReader, EpollWriter>>, IoError>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Incoming<OwnedFd>>, IoError>> {
         loop {
             if !self.stopped {
                 std::task::ready!(self.source.read.poll(context));
             }
             match socket::accept(self.source.socket(), SocketFlags::NONBLOCK) {
-                Ok((socket, peer)) => {
-                    let source = self.reactor.watch(socket, false, true)?;
-                    let connection = halves(source, self.pool.clone());
-                    return Poll::Ready(Ok(Some(Accepted { connection, peer })));
-                }
+                Ok((socket, peer)) => return Poll::Ready(Ok(Some(Incoming { socket, peer }))),
                 Err(Errno::AGAIN) if self.stopped => return Poll::Ready(Ok(None)),
                 Err(Errno::AGAIN) => self.source.read.clear(),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
         }
+    }
+
+    fn adopt(
+        &mut self,
+        Incoming { socket, peer }: Incoming<OwnedFd>,
+    ) -> Result<Accepted<EpollReader, EpollWriter>, IoError> {
+        let source = self.reactor.watch(socket, false, true)?;
+        Ok(Accepted { connection: halves(source, self.pool.clone()), peer })
     }
 
     fn stop(&mut self) {

@@ -11,7 +11,7 @@ use rustix::net::SocketFlags;
 use super::driver::{Place, UringDriver};
 use super::operation::{Kept, Socket};
 use super::stream::{IoUringReader, IoUringWriter, halves};
-use crate::engine::{Accepted, IoError, Listener, socket};
+use crate::engine::{Accepted, Incoming, IoError, Listener, socket};
 
 /// A listening socket on io_uring.
 ///
@@ -49,29 +49,31 @@ impl IoUringListener {
 }
 
 impl Listener for IoUringListener {
+    type Socket = OwnedFd;
     type Reader = IoUringReader;
     type Writer = IoUringWriter;
 
-    fn poll_accept(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Accepted<IoUringReader, IoUringWriter>>, IoError>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Incoming<OwnedFd>>, IoError>> {
         loop {
             if !self.stopped && !self.ready {
                 ready!(self.poll_readable(context));
             }
             // The accepted socket is blocking: see `halves`.
             match socket::accept(self.socket.descriptor.as_fd(), SocketFlags::empty()) {
-                Ok((socket, peer)) => {
-                    let connection = halves(Rc::new(socket.into()), self.place.driver());
-                    return Poll::Ready(Ok(Some(Accepted { connection, peer })));
-                }
+                Ok((socket, peer)) => return Poll::Ready(Ok(Some(Incoming { socket, peer }))),
                 Err(Errno::AGAIN) if self.stopped => return Poll::Ready(Ok(None)),
                 Err(Errno::AGAIN) => self.ready = false,
                 Err(Errno::INTR) => {}
                 Err(errno) => return Poll::Ready(Err(errno.into())),
             }
         }
+    }
+
+    fn adopt(
+        &mut self,
+        Incoming { socket, peer }: Incoming<OwnedFd>,
+    ) -> Result<Accepted<IoUringReader, IoUringWriter>, IoError> {
+        Ok(Accepted { connection: halves(Rc::new(socket.into()), self.place.driver()), peer })
     }
 
     fn stop(&mut self) {

@@ -11,7 +11,7 @@ use super::link::Side;
 use super::stream::{SimulatedConnection, SimulatedReader, SimulatedWriter, halves};
 use super::world::World;
 use crate::engine::buffer::BufferPool;
-use crate::engine::{Accepted, IoError, Listener};
+use crate::engine::{Accepted, Incoming, IoError, Listener};
 
 /// A listening socket of the simulated network. Dropping it resets what nobody accepted.
 #[derive(Debug)]
@@ -34,20 +34,28 @@ impl SimulatedListener {
 }
 
 impl Listener for SimulatedListener {
+    type Socket = SimulatedConnection;
     type Reader = SimulatedReader;
     type Writer = SimulatedWriter;
 
     fn poll_accept(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Accepted<SimulatedReader, SimulatedWriter>>, IoError>> {
+    ) -> Poll<Result<Option<Incoming<SimulatedConnection>>, IoError>> {
         let next = ready!(self.world.borrow_mut().accept(self.id, self.address, context));
         Poll::Ready(next.map(|next| {
             next.map(|(link, peer)| {
-                let connection = halves(&self.world, link, Side::Server, &self.pool);
-                Accepted { connection, peer }
+                let socket = halves(&self.world, link, Side::Server, &self.pool);
+                Incoming { socket, peer }
             })
         }))
+    }
+
+    fn adopt(
+        &mut self,
+        Incoming { socket, peer }: Incoming<SimulatedConnection>,
+    ) -> Result<Accepted<SimulatedReader, SimulatedWriter>, IoError> {
+        Ok(Accepted { connection: socket, peer })
     }
 
     fn stop(&mut self) {
