@@ -18,7 +18,7 @@ use crate::base::address_counts::AddressCounts;
 use crate::base::forwarding::ForwardingPolicy;
 use crate::base::policy::{ClientLimits, share_of};
 use crate::config::EngineChoice;
-use crate::control::Shared;
+use crate::control::{CoreLink, Shared};
 use crate::dataplane::{Balance, Capacity, CoreSettings, DrainReport, Entrance, run_core};
 use crate::engine::Listener;
 use crate::engine::epoll::Epoll;
@@ -125,7 +125,9 @@ impl CoreThreads {
         let cpus = cpus();
         let addresses = plan.addresses();
         let addresses_listened = listeners.first().map_or(0, Vec::len);
-        let balance = || Arc::new(Balance::new(shared.cores.iter().map(|link| link.counters.clone())));
+        let connections_max = |index| share_of(count(plan.connections.max), index, plan.cores).max(1);
+        let counted = |(index, link): (usize, &CoreLink)| (link.counters.clone(), connections_max(index));
+        let balance = || Arc::new(Balance::new(shared.cores.iter().enumerate().map(counted)));
         let balances: Vec<Arc<Balance<OwnedFd>>> = (0..addresses_listened).map(|_| balance()).collect();
         let mut threads = Vec::new();
         for (index, (listeners, link)) in listeners.into_iter().zip(&shared.cores).enumerate() {
@@ -135,7 +137,7 @@ impl CoreThreads {
                 client: plan.client,
                 forwarding: plan.forwarding.clone(),
                 capacity: Capacity {
-                    connections_max: share_of(count(plan.connections.max), index, plan.cores).max(1),
+                    connections_max: connections_max(index),
                     surplus_max: share_of(count(plan.connections.surplus), index, plan.cores),
                     addresses: addresses.clone(),
                 },

@@ -2,7 +2,8 @@
 //!
 //! The kernel spreads connections over the cores' listeners by a hash of their addresses (SO_REUSEPORT), which leaves few of
 //! them to chance: of four, all go to one of two cores in every eighth case. So a core that has clearly more connections
-//! than another one hands over what it accepts, before it has read a byte. A connection never moves again.
+//! than another one, or as many as it may have, hands over what it accepts, before it has read a byte. A connection never
+//! moves again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -38,10 +39,10 @@ impl<L: Listener> Entrance<L> {
 
     /// A listener whose core serves all that it accepts.
     pub fn alone(listener: L) -> Self {
-        Entrance { listener, balance: Arc::new(Balance::new([Arc::default()])), core: 0 }
+        Entrance { listener, balance: Arc::new(Balance::new([(Arc::default(), usize::MAX)])), core: 0 }
     }
 
-    /// Hands a connection to the core that has the fewest, if this one has clearly more, or else returns it.
+    /// Hands a connection to the core that has the fewest, if this one has clearly more or no room, or else returns it.
     pub(super) fn hand_over(&self, incoming: Incoming<L::Socket>) -> Option<Incoming<L::Socket>> {
         self.balance.hand_over(self.core, incoming)
     }
@@ -69,15 +70,20 @@ pub struct Balance<S> {
 }
 
 impl<S> Balance<S> {
-    /// Of cores that count here.
-    pub fn new(cores: impl IntoIterator<Item = Arc<CoreCounters>>) -> Self {
-        let door = |counters| Door { counters, handed: Mailbox::default(), coming: AtomicU64::new(0) };
+    /// Of cores that count here, and may have so many connections each.
+    pub fn new(cores: impl IntoIterator<Item = (Arc<CoreCounters>, usize)>) -> Self {
+        let door = |(counters, connections_max)| Door {
+            counters,
+            connections_max: connections_max as u64,
+            handed: Mailbox::default(),
+            coming: AtomicU64::new(0),
+        };
         Balance { doors: cores.into_iter().map(door).collect() }
     }
 
     fn hand_over(&self, from: usize, incoming: Incoming<S>) -> Option<Incoming<S>> {
-        let loads = self.doors.iter().map(Door::load);
-        match receiver(from, loads) {
+        let cores = self.doors.iter().map(|door| (door.load(), door.connections_max));
+        match receiver(from, cores) {
             Some(to) => self.doors[to].hand(incoming),
             None => Some(incoming),
         }
@@ -93,6 +99,7 @@ impl<S> fmt::Debug for Balance<S> {
 /// Where one core takes what others hand over.
 struct Door<S> {
     counters: Arc<CoreCounters>,
+    connections_max: u64,
     handed: Mailbox<Incoming<S>>,
     /// Connections that others have begun to hand over and this core has not taken yet; and [`CLOSED`].
     coming: AtomicU64,
@@ -127,11 +134,13 @@ impl<S> Door<S> {
     }
 }
 
-/// The core with the fewest connections, if the one of number `from` has clearly more.
-fn receiver(from: usize, loads: impl Iterator<Item = u64> + Clone) -> Option<usize> {
-    let own = loads.clone().nth(from)?;
-    let (to, fewest) = loads.enumerate().min_by_key(|&(_, load)| load)?;
-    (own > fewest + fewest / SLACK).then_some(to)
+/// The core with the fewest connections of those that have room, if the one of number `from` has clearly more, or no room. Of each
+/// core its connections and the most that it may have.
+fn receiver(from: usize, cores: impl Iterator<Item = (u64, u64)> + Clone) -> Option<usize> {
+    let (own, own_max) = cores.clone().nth(from)?;
+    let with_room = cores.enumerate().filter(|&(_, (load, max))| load < max);
+    let (to, (fewest, _)) = with_room.min_by_key(|&(_, (load, _))| load)?;
+    (own >= own_max || own > fewest + fewest / SLACK).then_some(to)
 }
 
 #[cfg(test)]
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn few_connections_are_spread_evenly_and_many_left_where_they_are() {
-        let of = |from, loads: &[u64]| receiver(from, loads.iter().copied());
+        let of = |from, loads: &[u64]| receiver(from, loads.iter().map(|&load| (load, u64::MAX)));
         assert_eq!(of(0, &[0, 0]), None);
         assert_eq!(of(0, &[1, 0]), Some(1));
         assert_eq!(of(1, &[1, 0]), None);
@@ -162,9 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn a_full_core_hands_over_wherever_there_is_room() {
+        let of = |from, cores: &[(u64, u64)]| receiver(from, cores.iter().copied());
+        assert_eq!(of(0, &[(8, 8), (7, 8)]), Some(1));
+        assert_eq!(of(1, &[(1, 2), (1, 1)]), Some(0));
+        assert_eq!(of(0, &[(8, 8), (9, 10)]), Some(1));
+        assert_eq!(of(0, &[(8, 9), (1, 1)]), None, "the other one is full");
+        assert_eq!(of(0, &[(8, 9), (1, 1), (6, 9)]), Some(2));
+        assert_eq!(of(0, &[(8, 8), (8, 8)]), None);
+    }
+
+    #[test]
     fn what_is_under_way_counts_where_it_goes() {
         let cores: [Arc<CoreCounters>; 2] = Default::default();
-        let balance = Balance::new(cores.clone());
+        let balance = Balance::new(cores.clone().map(|counters| (counters, usize::MAX)));
         cores[0].connections_open.add(3);
         let kept: Vec<bool> = (0..5).map(|number| balance.hand_over(0, incoming(number)).is_some()).collect();
         assert_eq!(kept, [false, false, false, true, true]);
@@ -177,7 +197,7 @@ mod tests {
     #[test]
     fn a_core_that_closes_loses_none() {
         const CONNECTIONS: usize = 10_000;
-        let balance = Balance::new([Arc::default()]);
+        let balance = Balance::new([(Arc::default(), usize::MAX)]);
         let door = &balance.doors[0];
         let (taken, returned) = thread::scope(|scope| {
             let hand = |numbers: std::ops::Range<usize>| {

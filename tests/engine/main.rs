@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adapted;
+mod adoption;
 mod bench;
 mod crowd;
 mod deadlines;
@@ -73,7 +74,10 @@ macro_rules! kernel {
             suite!(records, Recorded<Kernel>, check);
             suite!(adapted, Adapted<Kernel>, check);
             suite!(adapted_records, Adapted<Recorded<Kernel>>, check);
-            cases! { Kernel, check: tasks::another_thread_wakes_a_sleeping_core }
+            cases! { Kernel, check:
+                tasks::another_thread_wakes_a_sleeping_core
+                adoption::a_connection_is_served_by_the_thread_that_adopts_it
+            }
         }
     };
 }

@@ -1,6 +1,7 @@
 //! The program as its users meet it: the real binary between clients and replicas made of sockets, on each engine.
 #![allow(clippy::unwrap_used, reason = "a test that panics names its line")]
 
+mod balance;
 mod bodies;
 mod commands;
 mod drain;
@@ -53,6 +54,9 @@ suite! { [epoll io_uring] {
         a_client_that_has_ended_its_stream_is_still_answered,
         a_connection_lingers_only_where_its_client_may_still_send,
         pipelined_requests_are_answered_in_order;
+    balance:
+        a_full_core_refuses_nobody_while_another_has_room,
+        few_connections_are_spread_evenly_over_the_cores;
     bodies:
         large_bodies_pass_unchanged_in_little_memory,
         a_slow_reader_holds_the_replica_back,
