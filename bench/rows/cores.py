@@ -1,4 +1,4 @@
-"""Two cores beside one: what sharing costs, and how evenly the kernel spreads a few long connections over the listeners."""
+"""Two cores beside one: what sharing costs, and how evenly a few long connections are spread over the cores."""
 
 import http.client
 import json

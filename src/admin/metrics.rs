@@ -54,7 +54,7 @@ impl Page<'_> {
         });
         self.total(
             "connections_handed_over_total",
-            "Client connections accepted on one core and handed to another, which had fewer.",
+            "Client connections accepted on one core and handed to another, which had fewer or more room.",
             |c| c.connections_handed_over.value(),
         );
         self.total("accept_failures_total", "Failures to accept a connection.", |c| {

@@ -1,4 +1,5 @@
-//! What one core counts. The core alone writes; the control thread adds the cores up when somebody asks.
+//! What one core counts. The core alone writes; the control thread adds the cores up when somebody asks, and the other cores look
+//! at how many connections it has when they accept one.
 
 use crossbeam::utils::CachePadded;
 
@@ -100,7 +101,7 @@ pub struct Counts {
     pub client_bytes_out: Counter,
     /// Client connections accepted, those included that were refused.
     pub connections_accepted: Counter,
-    /// Client connections that were accepted here and handed to a core that had fewer, where they count as accepted.
+    /// Client connections that were accepted here and handed to another core, where they count as accepted.
     pub connections_handed_over: Counter,
     /// Client connections open now that are served (a gauge).
     pub connections_open: Counter,

@@ -19,7 +19,7 @@ use crate::base::forwarding::ForwardingPolicy;
 use crate::base::policy::{ClientLimits, share_of};
 use crate::config::EngineChoice;
 use crate::control::{CoreLink, Shared};
-use crate::dataplane::{Balance, Capacity, CoreSettings, DrainReport, Entrance, run_core};
+use crate::dataplane::{Balance, Capacity, CoreLoad, CoreSettings, DrainReport, Entrance, run_core};
 use crate::engine::Listener;
 use crate::engine::epoll::Epoll;
 use crate::engine::io_uring::{self, IoUring};
@@ -126,9 +126,11 @@ impl CoreThreads {
         let addresses = plan.addresses();
         let addresses_listened = listeners.first().map_or(0, Vec::len);
         let connections_max = |index| share_of(count(plan.connections.max), index, plan.cores).max(1);
-        let counted = |(index, link): (usize, &CoreLink)| (link.counters.clone(), connections_max(index));
-        let balance = || Arc::new(Balance::new(shared.cores.iter().enumerate().map(counted)));
-        let balances: Vec<Arc<Balance<OwnedFd>>> = (0..addresses_listened).map(|_| balance()).collect();
+        let load =
+            |(index, link): (usize, &CoreLink)| CoreLoad::new(link.counters.clone(), connections_max(index));
+        let loads: Arc<[CoreLoad]> = shared.cores.iter().enumerate().map(load).collect();
+        let balances: Vec<Arc<Balance<OwnedFd>>> =
+            (0..addresses_listened).map(|_| Arc::new(Balance::new(loads.clone()))).collect();
         let mut threads = Vec::new();
         for (index, (listeners, link)) in listeners.into_iter().zip(&shared.cores).enumerate() {
             let settings = CoreSettings {

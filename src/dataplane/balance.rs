@@ -8,23 +8,30 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+
+use crossbeam::utils::CachePadded;
 
 use crate::base::core_counters::CoreCounters;
+use crate::base::counter::Counter;
 use crate::base::mailbox::Mailbox;
-use crate::engine::{Incoming, Listener};
+use crate::engine::{Accepted, Incoming, IoError, Listener};
 
 /// A core has clearly more connections than another one if it has more than that one and this part of it. Few are
 /// spread evenly, and of many, which chance spreads well enough, nearly none is handed over.
 const SLACK: u64 = 8;
-/// The bit of [`Door::coming`] that says that the core takes no more.
+/// Connections that a listener hands over before other tasks have their turn.
+const HANDED_IN_A_ROW_MAX: usize = 32;
+/// The bit of [`Door::announced`] that says that nothing more is taken.
 const CLOSED: u64 = 1 << 63;
 
 /// A listener of one core, and how it shares its connections with those of the other cores.
 pub struct Entrance<L: Listener> {
-    pub(super) listener: L,
+    listener: L,
     balance: Arc<Balance<L::Socket>>,
     core: usize,
+    /// What is handed over has its turn before what is queued.
+    handed_first: bool,
 }
 
 impl<L: Listener> Entrance<L> {
@@ -34,27 +41,82 @@ impl<L: Listener> Entrance<L> {
     /// If `balance` is of fewer cores.
     pub fn new(listener: L, balance: Arc<Balance<L::Socket>>, core: usize) -> Self {
         assert!(core < balance.doors.len(), "core {core} of {}", balance.doors.len());
-        Entrance { listener, balance, core }
+        Entrance { listener, balance, core, handed_first: false }
     }
 
     /// A listener whose core serves all that it accepts.
     pub fn alone(listener: L) -> Self {
-        Entrance { listener, balance: Arc::new(Balance::new([(Arc::default(), usize::MAX)])), core: 0 }
+        let core = CoreLoad::new(Arc::default(), usize::MAX);
+        Entrance::new(listener, Arc::new(Balance::new(Arc::new([core]))), 0)
     }
 
-    /// Hands a connection to the core that has the fewest, if this one has clearly more or no room, or else returns it.
-    pub(super) fn hand_over(&self, incoming: Incoming<L::Socket>) -> Option<Incoming<L::Socket>> {
-        self.balance.hand_over(self.core, incoming)
+    /// Whether a connection that comes now would be handed over.
+    pub(super) fn hands_over(&self) -> bool {
+        self.balance.receiver(self.core).is_some()
     }
 
-    /// The next connection from another core. `None` after [`close`](Entrance::close), once all have come.
-    pub(super) fn poll_handed(&self, context: &mut Context<'_>) -> Poll<Option<Incoming<L::Socket>>> {
-        self.balance.doors[self.core].poll(context)
+    /// Hands out what is queued, what is there already from other cores, and then `None`.
+    pub(super) fn stop(&mut self) {
+        self.listener.stop();
+        self.close();
     }
 
-    /// Takes no more from other cores, but for what is under way.
-    pub(super) fn close(&self) {
-        self.balance.doors[self.core].coming.fetch_or(CLOSED, Ordering::AcqRel);
+    fn close(&self) {
+        self.balance.doors[self.core].announced.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
+    /// The next connection that this core is to serve. What it hands over is counted in `handed_over`.
+    #[allow(clippy::type_complexity)]
+    pub(super) fn poll_accept(
+        &mut self,
+        handed_over: &Counter,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Accepted<L::Reader, L::Writer>>, IoError>> {
+        // In turns, so that neither keeps the other waiting.
+        self.handed_first = !self.handed_first;
+        if self.handed_first
+            && let Poll::Ready(Some(incoming)) = self.poll_handed(context)
+        {
+            return Poll::Ready(self.listener.adopt(incoming).map(Some));
+        }
+        let queued = self.poll_queued(handed_over, context)?;
+        if let Poll::Ready(Some(incoming)) = queued {
+            return Poll::Ready(self.listener.adopt(incoming).map(Some));
+        }
+        match self.poll_handed(context) {
+            Poll::Ready(Some(incoming)) => Poll::Ready(self.listener.adopt(incoming).map(Some)),
+            Poll::Ready(None) => queued.map(|_| Ok(None)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_handed(&self, context: &mut Context<'_>) -> Poll<Option<Incoming<L::Socket>>> {
+        self.balance.poll_handed(self.core, context)
+    }
+
+    /// The next connection of the queue that this core keeps.
+    fn poll_queued(
+        &mut self,
+        handed_over: &Counter,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Incoming<L::Socket>>, IoError>> {
+        for _ in 0..HANDED_IN_A_ROW_MAX {
+            let Some(incoming) = ready!(self.listener.poll_accept(context))? else {
+                return Poll::Ready(Ok(None));
+            };
+            match self.balance.hand_over(self.core, incoming) {
+                Some(kept) => return Poll::Ready(Ok(Some(kept))),
+                None => handed_over.increment(),
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<L: Listener> Drop for Entrance<L> {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -64,59 +126,102 @@ impl<L: Listener> fmt::Debug for Entrance<L> {
     }
 }
 
-/// What the listeners of one address share, by core.
+/// What one core has, for the others to see.
+#[derive(Debug)]
+pub struct CoreLoad {
+    counters: Arc<CoreCounters>,
+    connections_max: u64,
+    /// Connections on their way here, by whichever address they came.
+    coming: CachePadded<AtomicU64>,
+}
+
+impl CoreLoad {
+    /// Of a core that counts here and may have so many connections.
+    pub fn new(counters: Arc<CoreCounters>, connections_max: usize) -> Self {
+        CoreLoad { counters, connections_max: connections_max as u64, coming: CachePadded::default() }
+    }
+
+    fn connections(&self) -> u64 {
+        self.counters.connections_open.value() + self.coming.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that is to come, unless there is no room for it.
+    fn reserve(&self) -> bool {
+        let room = self.connections_max.saturating_sub(self.counters.connections_open.value());
+        let reserve = |coming: u64| (coming < room).then_some(coming + 1);
+        self.coming.fetch_update(Ordering::Relaxed, Ordering::Relaxed, reserve).is_ok()
+    }
+
+    /// What was reserved is there, or does not come.
+    fn unreserve(&self) {
+        self.coming.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the listeners of one address share.
 pub struct Balance<S> {
+    cores: Arc<[CoreLoad]>,
+    /// By core.
     doors: Box<[Door<S>]>,
 }
 
 impl<S> Balance<S> {
-    /// Of cores that count here, and may have so many connections each.
-    pub fn new(cores: impl IntoIterator<Item = (Arc<CoreCounters>, usize)>) -> Self {
-        let door = |(counters, connections_max)| Door {
-            counters,
-            connections_max: connections_max as u64,
-            handed: Mailbox::default(),
-            coming: AtomicU64::new(0),
-        };
-        Balance { doors: cores.into_iter().map(door).collect() }
+    /// The listeners of one address, one on each of `cores`. All addresses have the same `cores`.
+    pub fn new(cores: Arc<[CoreLoad]>) -> Self {
+        let doors = cores.iter().map(|_| Door::default()).collect();
+        Balance { cores, doors }
     }
 
+    fn receiver(&self, from: usize) -> Option<usize> {
+        receiver(from, self.cores.iter().map(|core| (core.connections(), core.connections_max)))
+    }
+
+    /// Hands a connection to the core that has the fewest, if `from` has clearly more or no room, or else returns it.
     fn hand_over(&self, from: usize, incoming: Incoming<S>) -> Option<Incoming<S>> {
-        let cores = self.doors.iter().map(|door| (door.load(), door.connections_max));
-        match receiver(from, cores) {
-            Some(to) => self.doors[to].hand(incoming),
-            None => Some(incoming),
+        let Some(to) = self.receiver(from).filter(|&to| self.cores[to].reserve()) else {
+            return Some(incoming);
+        };
+        let returned = self.doors[to].hand(incoming);
+        if returned.is_some() {
+            self.cores[to].unreserve();
         }
+        returned
+    }
+
+    /// The next connection from another core. `None` once the door is closed and all have come.
+    fn poll_handed(&self, core: usize, context: &mut Context<'_>) -> Poll<Option<Incoming<S>>> {
+        let handed = ready!(self.doors[core].poll(context));
+        if handed.is_some() {
+            self.cores[core].unreserve();
+        }
+        Poll::Ready(handed)
     }
 }
 
 impl<S> fmt::Debug for Balance<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Balance").field("cores", &self.doors.len()).finish_non_exhaustive()
+        formatter.debug_struct("Balance").field("cores", &self.cores).finish_non_exhaustive()
     }
 }
 
 /// Where one core takes what others hand over.
 struct Door<S> {
-    counters: Arc<CoreCounters>,
-    connections_max: u64,
     handed: Mailbox<Incoming<S>>,
-    /// Connections that others have begun to hand over and this core has not taken yet; and [`CLOSED`].
-    coming: AtomicU64,
+    /// Connections that others have begun to hand over and the core has not taken yet; and [`CLOSED`].
+    announced: CachePadded<AtomicU64>,
+}
+
+impl<S> Default for Door<S> {
+    fn default() -> Self {
+        Door { handed: Mailbox::default(), announced: CachePadded::default() }
+    }
 }
 
 impl<S> Door<S> {
-    /// What the core has, or is about to have.
-    fn load(&self) -> u64 {
-        self.counters.connections_open.value() + (self.coming.load(Ordering::Relaxed) & !CLOSED)
-    }
-
-    /// Returns the connection if the core takes no more.
+    /// Returns the connection if the door is closed.
     fn hand(&self, incoming: Incoming<S>) -> Option<Incoming<S>> {
-        let announced = self.coming.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |coming| {
-            (coming & CLOSED == 0).then(|| coming + 1)
-        });
-        if announced.is_err() {
+        let announce = |announced: u64| (announced & CLOSED == 0).then_some(announced + 1);
+        if self.announced.fetch_update(Ordering::AcqRel, Ordering::Relaxed, announce).is_err() {
             return Some(incoming);
         }
         // The core that closes waits for what was announced: nothing is lost between the two.
@@ -125,11 +230,11 @@ impl<S> Door<S> {
     }
 
     fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Incoming<S>>> {
-        if self.coming.load(Ordering::Acquire) == CLOSED {
+        if self.announced.load(Ordering::Acquire) == CLOSED {
             return Poll::Ready(None);
         }
-        let incoming = std::task::ready!(self.handed.poll_receive(context));
-        self.coming.fetch_sub(1, Ordering::AcqRel);
+        let incoming = ready!(self.handed.poll_receive(context));
+        self.announced.fetch_sub(1, Ordering::AcqRel);
         Poll::Ready(Some(incoming))
     }
 }
@@ -181,48 +286,73 @@ mod tests {
         assert_eq!(of(0, &[(8, 8), (8, 8)]), None);
     }
 
-    #[test]
-    fn what_is_under_way_counts_where_it_goes() {
-        let cores: [Arc<CoreCounters>; 2] = Default::default();
-        let balance = Balance::new(cores.clone().map(|counters| (counters, usize::MAX)));
-        cores[0].connections_open.add(3);
-        let kept: Vec<bool> = (0..5).map(|number| balance.hand_over(0, incoming(number)).is_some()).collect();
-        assert_eq!(kept, [false, false, false, true, true]);
-        let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Some(first)) = balance.doors[1].poll(&mut context) else { panic!("three wait") };
-        assert_eq!(first.socket, 0);
+    fn two_cores(connections_max: usize) -> (Arc<CoreCounters>, Arc<[CoreLoad]>) {
+        let first: Arc<CoreCounters> = Arc::default();
+        let cores = [first.clone(), Arc::default()].map(|counters| CoreLoad::new(counters, connections_max));
+        (first, Arc::new(cores))
     }
 
-    /// Each of many connections is either taken by the core that closes meanwhile, or comes back to who hands it over.
     #[test]
-    fn a_core_that_closes_loses_none() {
-        const CONNECTIONS: usize = 10_000;
-        let balance = Balance::new([(Arc::default(), usize::MAX)]);
-        let door = &balance.doors[0];
-        let (taken, returned) = thread::scope(|scope| {
-            let hand = |numbers: std::ops::Range<usize>| {
-                move || numbers.filter_map(|number| door.hand(incoming(number))).collect::<Vec<_>>()
-            };
-            let senders = [hand(0..CONNECTIONS / 2), hand(CONNECTIONS / 2..CONNECTIONS)];
-            let senders = senders.map(|sender| scope.spawn(sender));
+    fn what_is_under_way_counts_where_it_goes_by_whichever_address() {
+        let (first, cores) = two_cores(usize::MAX);
+        let [balance, other] = [(); 2].map(|()| Balance::new(cores.clone()));
+        first.connections_open.add(3);
+        let kept: Vec<bool> = [&balance, &other, &balance, &other, &balance]
+            .iter()
+            .enumerate()
+            .map(|(number, by)| by.hand_over(0, incoming(number)).is_some())
+            .collect();
+        assert_eq!(kept, [false, false, false, true, true]);
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some(next)) = other.poll_handed(1, &mut context) else { panic!("one waits there") };
+        assert_eq!((next.socket, cores[1].connections()), (1, 2));
+        assert!(other.poll_handed(1, &mut context).is_pending());
+    }
+
+    #[test]
+    fn no_more_are_handed_over_than_there_is_room_for() {
+        let (first, cores) = two_cores(2);
+        let balance = Balance::new(cores);
+        first.connections_open.add(2);
+        let kept = (0..4).filter(|&number| balance.hand_over(0, incoming(number)).is_some()).count();
+        assert_eq!(kept, 2);
+    }
+
+    #[test]
+    fn what_a_closed_door_returns_counts_nowhere() {
+        let (first, cores) = two_cores(usize::MAX);
+        let balance = Balance::new(cores.clone());
+        first.connections_open.add(9);
+        balance.doors[1].announced.fetch_or(CLOSED, Ordering::AcqRel);
+        assert!(balance.hand_over(0, incoming(1)).is_some());
+        assert_eq!(cores[1].connections(), 0);
+        assert!(balance.poll_handed(1, &mut Context::from_waker(Waker::noop())).is_ready());
+    }
+
+    /// Two threads hand over until they are refused; the core closes its door in the middle. Each connection is either taken
+    /// or comes back, but for the last of each thread, which does.
+    #[test]
+    fn a_door_that_closes_loses_none() {
+        const BEFORE_CLOSING: usize = 2_500;
+        let door: Door<usize> = Door::default();
+        let (taken, handed) = thread::scope(|scope| {
+            let hand = || (0..).find(|&number| door.hand(incoming(number)).is_some()).unwrap();
+            let senders = [scope.spawn(hand), scope.spawn(hand)];
             let mut context = Context::from_waker(Waker::noop());
-            let mut taken = Vec::new();
+            let mut taken = 0;
             loop {
                 match door.poll(&mut context) {
-                    Poll::Ready(Some(incoming)) => taken.push(incoming.socket),
+                    Poll::Ready(Some(_)) => taken += 1,
                     Poll::Ready(None) => break,
                     Poll::Pending => thread::yield_now(),
                 }
-                if taken.len() == CONNECTIONS / 4 {
-                    door.coming.fetch_or(CLOSED, Ordering::AcqRel);
+                if taken == BEFORE_CLOSING {
+                    door.announced.fetch_or(CLOSED, Ordering::AcqRel);
                 }
             }
-            let returned = senders.into_iter().flat_map(|sender| sender.join().unwrap());
-            (taken, returned.map(|incoming| incoming.socket).collect::<Vec<_>>())
+            (taken, senders.map(|sender| sender.join().unwrap()).iter().sum::<usize>())
         });
-        assert!(taken.len() >= CONNECTIONS / 4);
-        let mut all = [taken, returned].concat();
-        all.sort_unstable();
-        assert!(all.into_iter().eq(0..CONNECTIONS));
+        assert!(taken >= BEFORE_CLOSING);
+        assert_eq!(taken, handed);
     }
 }

@@ -27,5 +27,5 @@ pub mod worker;
 
 pub use self::core::CoreSettings;
 pub use admission::Capacity;
-pub use balance::{Balance, Entrance};
+pub use balance::{Balance, CoreLoad, Entrance};
 pub use worker::{DrainReport, run_core};

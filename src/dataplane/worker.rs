@@ -11,7 +11,7 @@ use super::core::{Core, CoreSettings, Lifecycle, SWEEP_INTERVAL};
 use super::turn_away::turn_away;
 use crate::base::mailbox::CoreMessage;
 use crate::base::time::Moment;
-use crate::engine::{Accepted, Engine, IoError, Listener, yield_now};
+use crate::engine::{Accepted, Engine, IoError, yield_now};
 
 /// How long a listener waits after descriptors or memory ran out, before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -90,22 +90,11 @@ fn poll_accept<E: Engine>(
     context: &mut Context<'_>,
 ) -> Poll<Result<Option<Accepted<E::Reader, E::Writer>>, IoError>> {
     if core.phase.get() == Lifecycle::Draining {
-        entrance.listener.stop();
-        entrance.close();
-    } else {
+        entrance.stop();
+    } else if !entrance.hands_over() {
         ready!(core.admission.poll_room(context));
     }
-    let handed = entrance.poll_handed(context);
-    if let Poll::Ready(Some(incoming)) = handed {
-        return Poll::Ready(entrance.listener.adopt(incoming).map(Some));
-    }
-    while let Some(incoming) = ready!(entrance.listener.poll_accept(context))? {
-        match entrance.hand_over(incoming) {
-            Some(kept) => return Poll::Ready(entrance.listener.adopt(kept).map(Some)),
-            None => core.counters.connections_handed_over.increment(),
-        }
-    }
-    handed.map(|_| Ok(None))
+    entrance.poll_accept(&core.counters.connections_handed_over, context)
 }
 
 /// Serves a connection, or has it told that it is not.

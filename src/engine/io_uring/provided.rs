@@ -16,7 +16,7 @@ const ENTRIES: usize = 1024;
 const DEPTH_MIN: usize = 8;
 /// Looks at the kernel between two decisions to keep fewer buffers with it.
 const WINDOW: u32 = 4096;
-/// Buffers used since the last renewal from which on there is one, when it is quiet: fewer are no rush.
+/// Buffers used since the last renewal from which on there is one, when it is quiet, at whatever depth: fewer are no rush.
 const RENEWED_AFTER: u32 = 256;
 
 /// One buffer as the kernel reads it (`struct io_uring_buf`).
@@ -143,7 +143,7 @@ impl ProvidedBuffers {
         self.pool.keep_blocks(depth);
     }
 
-    /// Whether a rush has gone over the buffers since the last renewal.
+    /// Whether a rush has gone over the buffers since the last renewal, or left more than the least with the kernel.
     pub(super) fn is_worn(&self) -> bool {
         self.used >= RENEWED_AFTER || self.depth > DEPTH_MIN
     }
