@@ -9,17 +9,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use crossbeam::utils::CachePadded;
 
 use crate::base::core_counters::CoreCounters;
 use crate::base::counter::Counter;
 use crate::base::mailbox::Mailbox;
+use crate::base::time::Moment;
 use crate::engine::{Accepted, Incoming, IoError, Listener};
 
 /// A core has clearly more connections than another one if it has more than that one and this part of it. Few are
 /// spread evenly, and of many, which chance spreads well enough, nearly none is handed over.
 const SLACK: u64 = 8;
+/// Connections that a listener hands over within [`EVENED_INTERVAL`] to a core that has fewer. To hand one over costs a third
+/// of what a short connection does (it wakes the other core), and where many are short chance spreads them well enough.
+const EVENED_MAX: u32 = 32;
+/// The time in which so many are handed over.
+const EVENED_INTERVAL: Duration = Duration::from_millis(100);
 /// Connections that a listener hands over before other tasks have their turn.
 const HANDED_IN_A_ROW_MAX: usize = 32;
 /// The bit of [`Door::announced`] that says that nothing more is taken.
@@ -32,6 +39,7 @@ pub struct Entrance<L: Listener> {
     core: usize,
     /// What is handed over has its turn before what is queued.
     handed_first: bool,
+    allowance: Allowance,
 }
 
 impl<L: Listener> Entrance<L> {
@@ -41,7 +49,7 @@ impl<L: Listener> Entrance<L> {
     /// If `balance` is of fewer cores.
     pub fn new(listener: L, balance: Arc<Balance<L::Socket>>, core: usize) -> Self {
         assert!(core < balance.doors.len(), "core {core} of {}", balance.doors.len());
-        Entrance { listener, balance, core, handed_first: false }
+        Entrance { listener, balance, core, handed_first: false, allowance: Allowance::default() }
     }
 
     /// A listener whose core serves all that it accepts.
@@ -50,9 +58,9 @@ impl<L: Listener> Entrance<L> {
         Entrance::new(listener, Arc::new(Balance::new(Arc::new([core]))), 0)
     }
 
-    /// Whether a connection that comes now would be handed over.
-    pub(super) fn hands_over(&self) -> bool {
-        self.balance.receiver(self.core).is_some()
+    /// Whether another core has room, where this one has none.
+    pub(super) fn has_room_elsewhere(&self) -> bool {
+        self.balance.receiver(self.core, false).is_some()
     }
 
     /// Hands out what is queued, what is there already from other cores, and then `None`.
@@ -70,6 +78,7 @@ impl<L: Listener> Entrance<L> {
     pub(super) fn poll_accept(
         &mut self,
         handed_over: &Counter,
+        now: Moment,
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Accepted<L::Reader, L::Writer>>, IoError>> {
         // In turns, so that neither keeps the other waiting.
@@ -79,7 +88,7 @@ impl<L: Listener> Entrance<L> {
         {
             return Poll::Ready(self.listener.adopt(incoming).map(Some));
         }
-        let queued = self.poll_queued(handed_over, context)?;
+        let queued = self.poll_queued(handed_over, now, context)?;
         if let Poll::Ready(Some(incoming)) = queued {
             return Poll::Ready(self.listener.adopt(incoming).map(Some));
         }
@@ -98,15 +107,20 @@ impl<L: Listener> Entrance<L> {
     fn poll_queued(
         &mut self,
         handed_over: &Counter,
+        now: Moment,
         context: &mut Context<'_>,
     ) -> Poll<Result<Option<Incoming<L::Socket>>, IoError>> {
         for _ in 0..HANDED_IN_A_ROW_MAX {
             let Some(incoming) = ready!(self.listener.poll_accept(context))? else {
                 return Poll::Ready(Ok(None));
             };
-            match self.balance.hand_over(self.core, incoming) {
+            let evens = self.allowance.is_left(now);
+            match self.balance.hand_over(self.core, evens, incoming) {
                 Some(kept) => return Poll::Ready(Ok(Some(kept))),
-                None => handed_over.increment(),
+                None => {
+                    handed_over.increment();
+                    self.allowance.use_one();
+                }
             }
         }
         context.waker().wake_by_ref();
@@ -123,6 +137,27 @@ impl<L: Listener> Drop for Entrance<L> {
 impl<L: Listener> fmt::Debug for Entrance<L> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Entrance").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+/// How many connections a listener may still hand over for evenness.
+#[derive(Debug, Default)]
+struct Allowance {
+    left: u32,
+    /// When there are [`EVENED_MAX`] again.
+    renewed_at: Moment,
+}
+
+impl Allowance {
+    fn is_left(&mut self, now: Moment) -> bool {
+        if now >= self.renewed_at {
+            *self = Allowance { left: EVENED_MAX, renewed_at: now + EVENED_INTERVAL };
+        }
+        self.left > 0
+    }
+
+    fn use_one(&mut self) {
+        self.left = self.left.saturating_sub(1);
     }
 }
 
@@ -172,13 +207,13 @@ impl<S> Balance<S> {
         Balance { cores, doors }
     }
 
-    fn receiver(&self, from: usize) -> Option<usize> {
-        receiver(from, self.cores.iter().map(|core| (core.connections(), core.connections_max)))
+    fn receiver(&self, from: usize, evens: bool) -> Option<usize> {
+        receiver(from, evens, self.cores.iter().map(|core| (core.connections(), core.connections_max)))
     }
 
-    /// Hands a connection to the core that has the fewest, if `from` has clearly more or no room, or else returns it.
-    fn hand_over(&self, from: usize, incoming: Incoming<S>) -> Option<Incoming<S>> {
-        let Some(to) = self.receiver(from).filter(|&to| self.cores[to].reserve()) else {
+    /// Hands a connection to the core that has the fewest, if `from` has no room, or clearly more and `evens`, or else returns it.
+    fn hand_over(&self, from: usize, evens: bool, incoming: Incoming<S>) -> Option<Incoming<S>> {
+        let Some(to) = self.receiver(from, evens).filter(|&to| self.cores[to].reserve()) else {
             return Some(incoming);
         };
         let returned = self.doors[to].hand(incoming);
@@ -239,13 +274,13 @@ impl<S> Door<S> {
     }
 }
 
-/// The core with the fewest connections of those that have room, if the one of number `from` has clearly more, or no room. Of each
-/// core its connections and the most that it may have.
-fn receiver(from: usize, cores: impl Iterator<Item = (u64, u64)> + Clone) -> Option<usize> {
+/// The core with the fewest connections of those that have room, if the one of number `from` has no room, or clearly more and
+/// `evens`. Of each core its connections and the most that it may have.
+fn receiver(from: usize, evens: bool, cores: impl Iterator<Item = (u64, u64)> + Clone) -> Option<usize> {
     let (own, own_max) = cores.clone().nth(from)?;
     let with_room = cores.enumerate().filter(|&(_, (load, max))| load < max);
     let (to, (fewest, _)) = with_room.min_by_key(|&(_, (load, _))| load)?;
-    (own >= own_max || own > fewest + fewest / SLACK).then_some(to)
+    (own >= own_max || evens && own > fewest + fewest / SLACK).then_some(to)
 }
 
 #[cfg(test)]
@@ -261,7 +296,7 @@ mod tests {
 
     #[test]
     fn few_connections_are_spread_evenly_and_many_left_where_they_are() {
-        let of = |from, loads: &[u64]| receiver(from, loads.iter().map(|&load| (load, u64::MAX)));
+        let of = |from, loads: &[u64]| receiver(from, true, loads.iter().map(|&load| (load, u64::MAX)));
         assert_eq!(of(0, &[0, 0]), None);
         assert_eq!(of(0, &[1, 0]), Some(1));
         assert_eq!(of(1, &[1, 0]), None);
@@ -277,13 +312,31 @@ mod tests {
 
     #[test]
     fn a_full_core_hands_over_wherever_there_is_room() {
-        let of = |from, cores: &[(u64, u64)]| receiver(from, cores.iter().copied());
+        let of = |from, cores: &[(u64, u64)]| receiver(from, true, cores.iter().copied());
         assert_eq!(of(0, &[(8, 8), (7, 8)]), Some(1));
         assert_eq!(of(1, &[(1, 2), (1, 1)]), Some(0));
         assert_eq!(of(0, &[(8, 8), (9, 10)]), Some(1));
         assert_eq!(of(0, &[(8, 9), (1, 1)]), None, "the other one is full");
         assert_eq!(of(0, &[(8, 9), (1, 1), (6, 9)]), Some(2));
         assert_eq!(of(0, &[(8, 8), (8, 8)]), None);
+        let unevenly = |from, cores: &[(u64, u64)]| receiver(from, false, cores.iter().copied());
+        assert_eq!(unevenly(0, &[(8, 8), (7, 8)]), Some(1));
+        assert_eq!(unevenly(0, &[(7, 8), (0, 8)]), None);
+    }
+
+    #[test]
+    fn what_is_handed_over_for_evenness_is_bounded_in_time() {
+        let mut allowance = Allowance::default();
+        let mut used = [0; 3];
+        for ms in 0..300 {
+            for _ in 0..5 {
+                if allowance.is_left(Moment::ORIGIN + Duration::from_millis(ms)) {
+                    allowance.use_one();
+                    used[ms as usize / 100] += 1;
+                }
+            }
+        }
+        assert_eq!(used, [EVENED_MAX; 3]);
     }
 
     fn two_cores(connections_max: usize) -> (Arc<CoreCounters>, Arc<[CoreLoad]>) {
@@ -300,7 +353,7 @@ mod tests {
         let kept: Vec<bool> = [&balance, &other, &balance, &other, &balance]
             .iter()
             .enumerate()
-            .map(|(number, by)| by.hand_over(0, incoming(number)).is_some())
+            .map(|(number, by)| by.hand_over(0, true, incoming(number)).is_some())
             .collect();
         assert_eq!(kept, [false, false, false, true, true]);
         let mut context = Context::from_waker(Waker::noop());
@@ -314,7 +367,7 @@ mod tests {
         let (first, cores) = two_cores(2);
         let balance = Balance::new(cores);
         first.connections_open.add(2);
-        let kept = (0..4).filter(|&number| balance.hand_over(0, incoming(number)).is_some()).count();
+        let kept = (0..4).filter(|&number| balance.hand_over(0, false, incoming(number)).is_some()).count();
         assert_eq!(kept, 2);
     }
 
@@ -324,7 +377,7 @@ mod tests {
         let balance = Balance::new(cores.clone());
         first.connections_open.add(9);
         balance.doors[1].announced.fetch_or(CLOSED, Ordering::AcqRel);
-        assert!(balance.hand_over(0, incoming(1)).is_some());
+        assert!(balance.hand_over(0, true, incoming(1)).is_some());
         assert_eq!(cores[1].connections(), 0);
         assert!(balance.poll_handed(1, &mut Context::from_waker(Waker::noop())).is_ready());
     }

@@ -91,10 +91,10 @@ fn poll_accept<E: Engine>(
 ) -> Poll<Result<Option<Accepted<E::Reader, E::Writer>>, IoError>> {
     if core.phase.get() == Lifecycle::Draining {
         entrance.stop();
-    } else if !entrance.hands_over() {
+    } else if !entrance.has_room_elsewhere() {
         ready!(core.admission.poll_room(context));
     }
-    entrance.poll_accept(&core.counters.connections_handed_over, context)
+    entrance.poll_accept(&core.counters.connections_handed_over, core.now(), context)
 }
 
 /// Serves a connection, or has it told that it is not.
