@@ -84,6 +84,20 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// How many client connections a core may have.
+    fn connections_max(&self, core: usize) -> usize {
+        share_of(count(self.connections.max), core, self.cores).max(1)
+    }
+
+    /// What the listeners of each address share.
+    fn balances(&self, cores: &[CoreLink], addresses: usize) -> Vec<Arc<Balance<OwnedFd>>> {
+        let load = |(core, link): (usize, &CoreLink)| {
+            CoreLoad::new(link.counters.clone(), self.connections_max(core))
+        };
+        let loads: Arc<[CoreLoad]> = cores.iter().enumerate().map(load).collect();
+        (0..addresses).map(|_| Arc::new(Balance::new(loads.clone()))).collect()
+    }
+
     /// Where the cores count together how many connections each client address has, if that is limited.
     fn addresses(&self) -> Option<Arc<AddressCounts>> {
         let in_all = count(self.connections.max);
@@ -124,13 +138,7 @@ impl CoreThreads {
         let (report, ended) = mpsc::unbounded_channel();
         let cpus = cpus();
         let addresses = plan.addresses();
-        let addresses_listened = listeners.first().map_or(0, Vec::len);
-        let connections_max = |index| share_of(count(plan.connections.max), index, plan.cores).max(1);
-        let load =
-            |(index, link): (usize, &CoreLink)| CoreLoad::new(link.counters.clone(), connections_max(index));
-        let loads: Arc<[CoreLoad]> = shared.cores.iter().enumerate().map(load).collect();
-        let balances: Vec<Arc<Balance<OwnedFd>>> =
-            (0..addresses_listened).map(|_| Arc::new(Balance::new(loads.clone()))).collect();
+        let balances = plan.balances(&shared.cores, listeners.first().map_or(0, Vec::len));
         let mut threads = Vec::new();
         for (index, (listeners, link)) in listeners.into_iter().zip(&shared.cores).enumerate() {
             let settings = CoreSettings {
@@ -139,7 +147,7 @@ impl CoreThreads {
                 client: plan.client,
                 forwarding: plan.forwarding.clone(),
                 capacity: Capacity {
-                    connections_max: connections_max(index),
+                    connections_max: plan.connections_max(index),
                     surplus_max: share_of(count(plan.connections.surplus), index, plan.cores),
                     addresses: addresses.clone(),
                 },

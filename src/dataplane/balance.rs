@@ -11,13 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use crossbeam::utils::CachePadded;
-
 use crate::base::core_counters::CoreCounters;
 use crate::base::counter::Counter;
 use crate::base::mailbox::Mailbox;
 use crate::base::time::Moment;
-use crate::engine::{Accepted, Incoming, IoError, Listener};
+use crate::engine::{AcceptedOf, Incoming, IoError, Listener};
 
 /// A core has clearly more connections than another one if it has more than that one and this part of it. Few are
 /// spread evenly, and of many, which chance spreads well enough, nearly none is handed over.
@@ -74,33 +72,28 @@ impl<L: Listener> Entrance<L> {
     }
 
     /// The next connection that this core is to serve. What it hands over is counted in `handed_over`.
-    #[allow(clippy::type_complexity)]
     pub(super) fn poll_accept(
         &mut self,
         handed_over: &Counter,
         now: Moment,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Option<Accepted<L::Reader, L::Writer>>, IoError>> {
+    ) -> Poll<Result<Option<AcceptedOf<L>>, IoError>> {
         // In turns, so that neither keeps the other waiting.
         self.handed_first = !self.handed_first;
-        if self.handed_first
-            && let Poll::Ready(Some(incoming)) = self.poll_handed(context)
+        let incoming = if self.handed_first
+            && let Poll::Ready(Some(handed)) = self.balance.poll_handed(self.core, context)
         {
-            return Poll::Ready(self.listener.adopt(incoming).map(Some));
-        }
-        let queued = self.poll_queued(handed_over, now, context)?;
-        if let Poll::Ready(Some(incoming)) = queued {
-            return Poll::Ready(self.listener.adopt(incoming).map(Some));
-        }
-        match self.poll_handed(context) {
-            Poll::Ready(Some(incoming)) => Poll::Ready(self.listener.adopt(incoming).map(Some)),
-            Poll::Ready(None) => queued.map(|_| Ok(None)),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn poll_handed(&self, context: &mut Context<'_>) -> Poll<Option<Incoming<L::Socket>>> {
-        self.balance.poll_handed(self.core, context)
+            handed
+        } else {
+            match self.poll_queued(handed_over, now, context)? {
+                Poll::Ready(Some(queued)) => queued,
+                none => match ready!(self.balance.poll_handed(self.core, context)) {
+                    Some(handed) => handed,
+                    None => return none.map(|_| Ok(None)),
+                },
+            }
+        };
+        Poll::Ready(self.listener.adopt(incoming).map(Some))
     }
 
     /// The next connection of the queue that this core keeps.
@@ -167,13 +160,13 @@ pub struct CoreLoad {
     counters: Arc<CoreCounters>,
     connections_max: u64,
     /// Connections on their way here, by whichever address they came.
-    coming: CachePadded<AtomicU64>,
+    coming: AtomicU64,
 }
 
 impl CoreLoad {
     /// Of a core that counts here and may have so many connections.
     pub fn new(counters: Arc<CoreCounters>, connections_max: usize) -> Self {
-        CoreLoad { counters, connections_max: connections_max as u64, coming: CachePadded::default() }
+        CoreLoad { counters, connections_max: connections_max as u64, coming: AtomicU64::new(0) }
     }
 
     fn connections(&self) -> u64 {
@@ -243,12 +236,12 @@ impl<S> fmt::Debug for Balance<S> {
 struct Door<S> {
     handed: Mailbox<Incoming<S>>,
     /// Connections that others have begun to hand over and the core has not taken yet; and [`CLOSED`].
-    announced: CachePadded<AtomicU64>,
+    announced: AtomicU64,
 }
 
 impl<S> Default for Door<S> {
     fn default() -> Self {
-        Door { handed: Mailbox::default(), announced: CachePadded::default() }
+        Door { handed: Mailbox::default(), announced: AtomicU64::new(0) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::balance::Entrance;
@@ -11,7 +11,7 @@ use super::core::{Core, CoreSettings, Lifecycle, SWEEP_INTERVAL};
 use super::turn_away::turn_away;
 use crate::base::mailbox::CoreMessage;
 use crate::base::time::Moment;
-use crate::engine::{Accepted, Engine, IoError, yield_now};
+use crate::engine::{Accepted, AcceptedOf, Engine, IoError, yield_now};
 
 /// How long a listener waits after descriptors or memory ran out, before it tries again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -83,16 +83,15 @@ async fn accept<E: Engine>(core: Rc<Core<E>>, mut entrance: Entrance<E::Listener
 }
 
 /// The next connection that this core is to serve. `None` once the core drains and all have been handed out.
-#[allow(clippy::type_complexity)]
 fn poll_accept<E: Engine>(
     core: &Core<E>,
     entrance: &mut Entrance<E::Listener>,
     context: &mut Context<'_>,
-) -> Poll<Result<Option<Accepted<E::Reader, E::Writer>>, IoError>> {
+) -> Poll<Result<Option<AcceptedOf<E::Listener>>, IoError>> {
     if core.phase.get() == Lifecycle::Draining {
         entrance.stop();
-    } else if !entrance.has_room_elsewhere() {
-        ready!(core.admission.poll_room(context));
+    } else if core.admission.poll_room(context).is_pending() && !entrance.has_room_elsewhere() {
+        return Poll::Pending;
     }
     entrance.poll_accept(&core.counters.connections_handed_over, core.now(), context)
 }

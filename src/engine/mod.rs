@@ -32,7 +32,7 @@ pub mod timer;
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use crate::base::time::Moment;
 
@@ -90,6 +90,9 @@ pub struct Accepted<R, W> {
     pub peer: SocketAddr,
 }
 
+/// What listener `L` makes of a connection.
+pub type AcceptedOf<L> = Accepted<<L as Listener>::Reader, <L as Listener>::Writer>;
+
 /// A listening socket of one thread.
 pub trait Listener: 'static {
     /// A connection before an engine watches it. Where this can be sent, it may go to a listener on another thread.
@@ -113,11 +116,19 @@ pub trait Listener: 'static {
     ///
     /// # Errors
     /// [`IoError::Exhausted`] when descriptors or memory are short; the connection is closed then.
-    #[allow(clippy::type_complexity)]
-    fn adopt(
+    fn adopt(&mut self, incoming: Incoming<Self::Socket>) -> Result<AcceptedOf<Self>, IoError>;
+
+    /// The next connection, adopted: for those who serve all that they accept.
+    ///
+    /// # Errors
+    /// As [`poll_accept`](Listener::poll_accept) and [`adopt`](Listener::adopt).
+    fn poll_connection(
         &mut self,
-        incoming: Incoming<Self::Socket>,
-    ) -> Result<Accepted<Self::Reader, Self::Writer>, IoError>;
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<AcceptedOf<Self>>, IoError>> {
+        let incoming = ready!(self.poll_accept(context))?;
+        Poll::Ready(incoming.map(|incoming| self.adopt(incoming)).transpose())
+    }
 
     /// Take no new connections into the queue's end: what is queued is still handed out, then `None`.
     fn stop(&mut self);
@@ -199,16 +210,12 @@ pub async fn connect<E: Engine>(
     within(timer, deadline, |context| std::pin::Pin::new(&mut attempt).poll(context)).await?
 }
 
-/// The next accepted connection. See [`Listener::poll_accept`].
+/// The next accepted connection. See [`Listener::poll_connection`].
 ///
 /// # Errors
-/// As [`Listener::poll_accept`] and [`Listener::adopt`].
-#[allow(clippy::type_complexity)]
-pub async fn accept<L: Listener>(
-    listener: &mut L,
-) -> Result<Option<Accepted<L::Reader, L::Writer>>, IoError> {
-    let incoming = poll_fn(|context| listener.poll_accept(context)).await?;
-    incoming.map(|incoming| listener.adopt(incoming)).transpose()
+/// As [`Listener::poll_connection`].
+pub async fn accept<L: Listener>(listener: &mut L) -> Result<Option<AcceptedOf<L>>, IoError> {
+    poll_fn(|context| listener.poll_connection(context)).await
 }
 
 /// Lets the other tasks of this thread run, and the driver look at the kernel: for one that always finds bytes to move,

@@ -142,11 +142,9 @@ async fn accept<E: Engine>(engine: E, mut listener: E::Listener, worker: Rc<Work
             if worker.draining.get() && !std::mem::replace(&mut stopped, true) {
                 listener.stop();
             }
-            listener.poll_accept(context)
+            listener.poll_connection(context)
         });
-        let accepted =
-            accepted.await.and_then(|next| next.map(|incoming| listener.adopt(incoming)).transpose());
-        match accepted {
+        match accepted.await {
             Ok(Some(accepted)) => {
                 let server = Server::<E>::new(&engine, accepted.connection, &worker);
                 engine.handle().spawn(server.serve());

@@ -133,10 +133,10 @@ pub(crate) async fn an_accept_dropped_by_a_deadline_loses_no_connection<B: Bench
     let mut accepted = 0;
     while accepted < CLIENTS {
         let deadline = engine.handle().now() + Duration::from_micros(40);
-        match within(&mut timer, deadline, |context| listener.poll_accept(context)).await {
+        match within(&mut timer, deadline, |context| listener.poll_connection(context)).await {
             Ok(next) => {
-                let incoming = next.unwrap().expect("the listener was not stopped");
-                let peer = Peer::new(&engine, listener.adopt(incoming).unwrap().connection);
+                let connection = next.unwrap().expect("the listener was not stopped").connection;
+                let peer = Peer::new(&engine, connection);
                 engine.handle().spawn(async move { peer.echo().await.unwrap() });
                 accepted += 1;
             }
